@@ -1,0 +1,47 @@
+/**
+ * The failures a client can be told of: code -> HTTP status and default message.
+ * Codes of distribution-spec, "Error Codes", and those of ACR (`DENIED` texts are ACR's own).
+ */
+export const registryErrors = {
+  BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
+  DENIED: { status: 403, message: 'Insufficient scopes to perform the operation' },
+  DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
+  INTERNAL: { status: 500, message: 'the registry could not complete the request' },
+  MANIFEST_BLOB_UNKNOWN: { status: 404, message: 'manifest references a manifest or blob unknown to registry' },
+  MANIFEST_INVALID: { status: 400, message: 'manifest invalid' },
+  MANIFEST_UNKNOWN: { status: 404, message: 'manifest unknown' },
+  NAME_INVALID: { status: 400, message: 'invalid repository name' },
+  NAME_UNKNOWN: { status: 404, message: 'repository name not known to registry' },
+  PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
+  RANGE_INVALID: { status: 416, message: 'invalid content range' },
+  SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
+  TAG_INVALID: { status: 400, message: 'manifest tag did not match the grammar' },
+  TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
+  UNAUTHORIZED: { status: 401, message: 'authentication required' },
+  UNAVAILABLE: { status: 502, message: 'the registry is not reachable' },
+  UNSUPPORTED: { status: 405, message: 'the operation is unsupported' }
+} as const
+
+export type ErrorCode = keyof typeof registryErrors
+
+/** The client's mistake, or our refusal, in the specification's word. Becomes a response in `http/errors.ts` only. */
+export class RegistryError extends Error {
+  override readonly name = 'RegistryError'
+  readonly code: ErrorCode
+  readonly detail: unknown
+
+  constructor(code: ErrorCode, detail?: unknown, message: string = registryErrors[code].message) {
+    super(message)
+    this.code = code
+    this.detail = detail
+  }
+
+  get status(): number {
+    return registryErrors[this.code].status
+  }
+}
+
+/** The body of an error answer (distribution-spec, "Error Codes"). */
+export function errorBody(code: string, message: string, detail?: unknown): string {
+  return JSON.stringify({ errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] })
+}

@@ -1,0 +1,115 @@
+import type { StoredManifest } from '../protocol/content.ts'
+import type { Descriptor } from '../protocol/descriptor.ts'
+import type { Digest } from '../protocol/digest.ts'
+import type { Reference } from '../protocol/reference.ts'
+import type { BlobReader, ByteRange } from '../storage/blob-store.ts'
+import type { Batch } from '../storage/record-store.ts'
+
+/** What a registry is: one interface a noun, over the two seams of `storage/`. No mode, no access rule lives here. */
+export interface Registry {
+  readonly repositories: Repositories
+  readonly manifests: Manifests
+  readonly blobs: Blobs
+  readonly tags: Tags
+  readonly referrers: Referrers
+  readonly changes: Changes
+}
+
+export interface Page {
+  readonly after?: string
+  readonly limit: number
+}
+
+export interface Repositories {
+  has(repository: string): Promise<boolean>
+  /** Names in byte order. */
+  list(page: Page): Promise<readonly string[]>
+  /** Tags first, then manifests, then the rest; a log entry each tag and manifest. False: it was not here. */
+  remove(repository: string, origin: Origin): Promise<boolean>
+}
+
+export interface Manifests {
+  /** Undefined: no such repository, tag or digest. */
+  stat(repository: string, reference: Reference): Promise<Descriptor | undefined>
+  get(repository: string, reference: Reference): Promise<StoredManifest | undefined>
+  /** Digests of the manifests linked into the repository, in byte order. */
+  list(repository: string, page: Page): Promise<readonly Descriptor[]>
+  /**
+   * Links the manifest into the repository, and moves the tag to it where one is given: one batch with its log entries.
+   * Everything it names must be linked here (MANIFEST_BLOB_UNKNOWN otherwise); its subject may be missing.
+   */
+  put(repository: string, manifest: StoredManifest, options: PutOptions): Promise<void>
+  /** With every tag that points at it. False: it was not here. */
+  remove(repository: string, digest: Digest, options: WriteOptions): Promise<boolean>
+}
+
+export interface Tags {
+  get(repository: string, tag: string): Promise<TagRecord | undefined>
+  /** Names in case-insensitive order (distribution-spec, "Listing Tags"); `after` is a tag, which need not exist. */
+  list(repository: string, page: Page): Promise<readonly string[]>
+  /** Moves the tag to a manifest that is linked here (MANIFEST_UNKNOWN otherwise). */
+  put(repository: string, tag: string, digest: Digest, options: MoveOptions): Promise<void>
+  /** False: it was not here. The manifest stays. */
+  remove(repository: string, tag: string, options: MoveOptions): Promise<boolean>
+}
+
+export interface Blobs {
+  /** Undefined: not linked into this repository, wherever else it may be. */
+  stat(repository: string, digest: Digest): Promise<{ readonly size: number } | undefined>
+  open(repository: string, digest: Digest, range?: ByteRange): Promise<BlobReader | undefined>
+  /** Links content of the store into the repository. False: the store does not hold it. */
+  link(repository: string, descriptor: Pick<Descriptor, 'digest' | 'mediaType'>): Promise<boolean>
+}
+
+export interface Referrers {
+  /** Descriptors with `artifactType` and annotations (distribution-spec, "Listing Referrers"), in digest order. */
+  list(repository: string, subject: Digest): Promise<readonly Descriptor[]>
+}
+
+/** The change log: every catalog change, in the same batch as the change. */
+export interface Changes {
+  /** The last sequence given out; 0 in a new store. */
+  head(): number
+  read(after: number, limit: number): Promise<readonly Change[]>
+  /** Called after each durable change with the new head. */
+  onChange(listener: (head: number) => void): () => void
+}
+
+export interface Change {
+  readonly sequence: number
+  readonly action: 'push' | 'delete' | 'tag' | 'untag'
+  readonly repository: string
+  readonly tag?: string
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly size: number
+  readonly origin: Origin
+  /** RFC 3339, UTC. */
+  readonly at: string
+}
+
+/** Who made a change: readers of the log leave out their own. */
+export type Origin = `client:${string}` | 'parent' | `child:${string}` | 'sync'
+
+export interface TagRecord {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly size: number
+  /** RFC 3339, UTC: when the tag last moved here. */
+  readonly updatedAt: string
+}
+
+export interface WriteOptions {
+  readonly origin: Origin
+  /** Records of the caller that must be written in the same batch, such as a base. */
+  readonly along?: Batch
+}
+
+export interface MoveOptions extends WriteOptions {
+  /** The digest the tag must have now, null for none; ConflictError otherwise. Left out: any. */
+  readonly expect?: Digest | null
+}
+
+export interface PutOptions extends MoveOptions {
+  readonly tag?: string
+}
