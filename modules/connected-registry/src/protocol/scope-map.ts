@@ -1,0 +1,83 @@
+import {
+  formatRepositoryPattern,
+  matchesPattern,
+  parseRepositoryPattern,
+  type RepositoryPattern
+} from './repository-pattern.ts'
+
+/** What a token may do with a repository (ACR's scope map actions). */
+const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write'] as const
+export type Action = (typeof actions)[number]
+
+/** What a sync token may do with the channel of a connected registry. */
+const gatewayActions = ['config/read', 'config/write', 'message/read', 'message/write'] as const
+export type GatewayAction = (typeof gatewayActions)[number]
+
+/** Rules add up: what one of them allows is allowed. */
+export interface ScopeMap {
+  readonly repositories: readonly RepositoryRule[]
+  readonly gateways: readonly GatewayRule[]
+}
+
+export interface RepositoryRule {
+  readonly pattern: RepositoryPattern
+  readonly actions: readonly Action[]
+}
+
+export interface GatewayRule {
+  /** A connected registry's name in lower case. */
+  readonly name: string
+  readonly actions: readonly GatewayAction[]
+}
+
+export const emptyScopeMap: ScopeMap = { repositories: [], gateways: [] }
+
+/**
+ * From `repositories/<name, prefix/* or *>/<action>` and `gateway/<name>/<action>`. What cannot be read grants nothing and is
+ * named in `problems`.
+ */
+export function parseScopeMap(texts: readonly string[]): { scopeMap: ScopeMap; problems: readonly string[] } {
+  const repositories = new Map<string, RepositoryRule>()
+  const gateways = new Map<string, GatewayRule>()
+  const problems: string[] = []
+  for (const text of texts) {
+    const rule = parseRule(text)
+    if (typeof rule === 'string') problems.push(`${text}: ${rule}`)
+    else if ('pattern' in rule) addRule(repositories, formatRepositoryPattern(rule.pattern), rule)
+    else addRule(gateways, rule.name, rule)
+  }
+  return { scopeMap: { repositories: [...repositories.values()], gateways: [...gateways.values()] }, problems }
+}
+
+export function allows(scopeMap: ScopeMap, action: Action, repository: string): boolean {
+  return scopeMap.repositories.some((rule) => rule.actions.includes(action) && matchesPattern(rule.pattern, repository))
+}
+
+// A repository's name may hold every word of the grammar (`content/read` is one): the ends decide.
+function parseRule(text: string): RepositoryRule | GatewayRule | string {
+  const [, kind, name, verb] = /^(repositories|gateway)\/(.+)\/([^/]+\/[^/]+)$/.exec(text) ?? []
+  if (!kind || !name) return 'must be repositories/<repository>/<action> or gateway/<name>/<action>'
+  return kind === 'gateway' ? gatewayRule(name, verb) : repositoryRule(name, verb)
+}
+
+function repositoryRule(name: string, verb: string | undefined): RepositoryRule | string {
+  const pattern = parseRepositoryPattern(name)
+  const action = actions.find((action) => action === verb)
+  if (!pattern) return name.includes('*') ? 'a * must be the whole last segment' : 'is no repository name'
+  return action ? { pattern, actions: [action] } : `${verb} is none of ${actions.join(', ')}`
+}
+
+function gatewayRule(name: string, verb: string | undefined): GatewayRule | string {
+  const action = gatewayActions.find((action) => action === verb)
+  if (!/^[a-zA-Z0-9_-]+$/.test(name)) return 'is no name of a connected registry'
+  return action ? { name: name.toLowerCase(), actions: [action] } : `${verb} is none of ${gatewayActions.join(', ')}`
+}
+
+function addRule<Verb, Rule extends { readonly actions: readonly Verb[] }>(
+  rules: Map<string, Rule>,
+  key: string,
+  rule: Rule
+): void {
+  const known = rules.get(key)?.actions ?? []
+  rules.set(key, { ...rule, actions: [...new Set([...known, ...rule.actions])] })
+}
