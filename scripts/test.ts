@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { accessSync, constants, globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { parseArgs } from 'node:util'
+
+// npm test [-- PART-OF-A-PATH... | --test-OPTION...]     every test but the long ones
+// npm run test:long [-- ...]                             the long ones, *.long.test.ts
+// --within SECONDS                                       bounds the whole run; a test left hanging must not hold up CI
+
+const root = join(import.meta.dirname, '..')
+const minutes = 60
+
+/** What tests with real clients and a foreign parent look for; without it they are skipped by name. */
+const externalTools = ['skopeo', 'docker-registry', 'podman', 'runc', 'openssl', 'curl', 'crane', 'regctl']
+
+const { values: options, tokens } = parseArgs({
+  options: { long: { type: 'boolean', default: false }, within: { type: 'string' } },
+  strict: false,
+  tokens: true,
+  allowPositionals: true
+})
+const filters = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
+const passedOn = process.argv.slice(2).filter((argument) => argument.startsWith('--test-'))
+const run = options.long
+  ? { suffix: '.long.test.ts', testTimeoutMs: 900_000, concurrency: 1, boundSeconds: 40 * minutes }
+  : {
+      suffix: '.test.ts',
+      testTimeoutMs: 120_000,
+      concurrency: Math.max(2, availableParallelism()),
+      boundSeconds: 8 * minutes
+    }
+
+const files = testFiles()
+if (files.length === 0) {
+  console.error(`no test file *${run.suffix} below test/${filters.length > 0 ? ` matches ${filters.join(' ')}` : ''}`)
+  process.exit(1)
+}
+
+const path = [join(root, '.tools', 'bin'), process.env.PATH ?? ''].join(delimiter)
+const missing = externalTools.filter((tool) => !isOnPath(tool))
+if (missing.length > 0) console.log(`not on this machine, tests that need them are skipped: ${missing.join(', ')}`)
+runTests(Number(options.within) || run.boundSeconds)
+
+function testFiles(): readonly string[] {
+  return globSync('test/**/*.test.ts', { cwd: root })
+    .filter((file) => file.endsWith('.long.test.ts') === options.long)
+    .filter((file) => filters.length === 0 || filters.some((part) => file.includes(part.replace(/^\.\//, ''))))
+    .sort()
+}
+
+function isOnPath(tool: string): boolean {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function runTests(boundSeconds: number): void {
+  const limits = [`--test-timeout=${run.testTimeoutMs}`, `--test-concurrency=${run.concurrency}`]
+  const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...passedOn, ...files], {
+    cwd: root,
+    env: { ...process.env, PATH: path },
+    stdio: 'inherit'
+  })
+  // On SIGTERM the runner names the files that are still running, prints its summary and fails.
+  const overdue = setTimeout(() => {
+    console.error(`not finished within ${boundSeconds} s`)
+    child.kill('SIGTERM')
+    setTimeout(() => child.kill('SIGKILL'), 30_000).unref()
+  }, boundSeconds * 1000)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code) => {
+    clearTimeout(overdue)
+    process.exitCode = code ?? 1
+  })
+}
