@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants, globSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { findTool } from '../test/fixtures/tools.ts'
 
 // npm test [-- PART-OF-A-PATH... | --test-OPTION...]     every test but the long ones
 // npm run test:long [-- ...]                             the long ones, *.long.test.ts
@@ -38,7 +39,7 @@ if (files.length === 0) {
 }
 
 const path = [join(root, '.tools', 'bin'), process.env.PATH ?? ''].join(delimiter)
-const missing = externalTools.filter((tool) => !isOnPath(tool))
+const missing = externalTools.filter((tool) => !findTool(tool, path))
 if (missing.length > 0) console.log(`not on this machine, tests that need them are skipped: ${missing.join(', ')}`)
 runTests(Number(options.within) || run.boundSeconds)
 
@@ -47,17 +48,6 @@ function testFiles(): readonly string[] {
     .filter((file) => file.endsWith('.long.test.ts') === options.long)
     .filter((file) => filters.length === 0 || filters.some((part) => file.includes(part.replace(/^\.\//, ''))))
     .sort()
-}
-
-function isOnPath(tool: string): boolean {
-  return path.split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, tool), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }
 
 function runTests(boundSeconds: number): void {

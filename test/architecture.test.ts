@@ -39,6 +39,7 @@ const forbidden: readonly (readonly [from: string, source: string])[] = [
   [`${proxy}/server.ts`, "import httpProxy from 'http-proxy'"],
   [`${proxy}/server.ts`, "import { sign } from '@connected-registry/edge-module/workload.ts'"],
   [`${proxy}/routes.ts`, "import { forward } from './forward.ts'"],
+  [`${proxy}/routes.ts`, "import { request } from 'node:http'"],
   ['modules/edge-module/src/twin.ts', "import device from 'azure-iot-device'"],
   ['test/simulators/world.ts', "import { createApp } from '../../modules/connected-registry/src/app.ts'"],
   ['test/simulators/world.ts', "import('../../modules/connected-registry/src/main.ts')"],
@@ -52,6 +53,7 @@ const permitted: readonly (readonly [from: string, source: string])[] = [
   [`${registry}/http/blobs.ts`, "import Koa from 'koa'\nimport type { Registry } from '../registry/registry.ts'"],
   [`${registry}/storage/sqlite.ts`, "new Worker(new URL('./record-worker.ts', import.meta.url))"],
   [`${registry}/sync/engine.ts`, "import type { Log } from '@connected-registry/edge-module/log.ts'"],
+  [`${proxy}/routes.ts`, "import type { IncomingHttpHeaders } from 'node:http'"],
   ['test/simulators/world.ts', "new URL('../../modules/connected-registry/src/main.ts', import.meta.url)"],
   ['scripts/simulate.ts', "import { startWorld } from '../test/simulators/world.ts'"],
   ['test/connected-registry/http/blobs.test.ts', "import { createApp } from '../../../modules/api-proxy/src/app.ts'"]

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 /** One mention of another file or package. `url`: a path handed to a worker or a process, which loads it all the same. */
 export interface Mention {
   readonly specifier: string
-  readonly kind: 'import' | 'url'
+  readonly kind: 'import' | 'type' | 'url'
 }
 
 /** Who may import whom; an area may always import itself. Root files are main, app, config and settings of a module. */
@@ -30,7 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   scripts: ['simulators', 'fixtures']
 }
 
-/** Areas that only compute: no file, no socket, no process. */
+/** Areas that only compute: no file, no socket, no process; Node's types for those are words like others. */
 const pure = ['protocol', 'api-proxy routes']
 const effects = /^node:(fs|net|tls|http|http2|https|dgram|dns|child_process|worker_threads|sqlite|os)\b/
 
@@ -50,7 +50,9 @@ export function violation(from: string, { specifier, kind }: Mention): string | 
   const source = areaOf(from)
   const path = resolve(from, specifier)
   if (path !== undefined) return pathViolation(source, path, kind)
-  if (source && pure.includes(source) && effects.test(specifier)) return `${source} only computes: no ${specifier}`
+  if (source && pure.includes(source) && kind !== 'type' && effects.test(specifier)) {
+    return `${source} only computes: no ${specifier}`
+  }
   const name = packageName(specifier)
   const closed = doors.find(([pattern, door]) => pattern.test(name) && !door.test(from))
   return closed && `${name} is imported only in ${closed[1].source}`
@@ -70,6 +72,7 @@ function pathViolation(source: string | undefined, path: string, kind: Mention['
 export function areaOf(path: string): string | undefined {
   const [, module, rest] = /^modules\/([^/]+)\/src\/(.+)$/.exec(path) ?? []
   if (module && rest) return moduleArea(module, rest)
+  if (path.endsWith('.test.ts')) return undefined
   if (path.startsWith('test/simulators/')) return 'simulators'
   if (path.startsWith('test/fixtures/')) return 'fixtures'
   return path.startsWith('scripts/') ? 'scripts' : undefined
@@ -96,18 +99,18 @@ export function packageName(specifier: string): string {
 }
 
 const patterns = [
-  /^\s*(?:import|export)\s+(?:type\s+)?[\w$*{},\s]*?\bfrom\s*(['"])(?<specifier>.+?)\1/gm,
+  /^\s*(?:import|export)\s+(?<type>type\s+)?[\w$*{},\s]*?\bfrom\s*(['"])(?<specifier>.+?)\2/gm,
   /^\s*import\s*(['"])(?<specifier>.+?)\1/gm,
   /\b(?:import|require|import\.meta\.resolve)\(\s*(['"`])(?<specifier>.+?)\1/g,
-  /\bnew URL\(\s*(['"`])(?<specifier>[^'"`]+?\.[jt]s)\1\s*,\s*import\.meta\.url/g
+  /\bnew (?<url>URL)\(\s*(['"`])(?<specifier>[^'"`]+?\.[jt]s)\2\s*,\s*import\.meta\.url/g
 ]
 
 /** Everything a source text mentions: imports of values and of types, dynamic ones, and URLs of source files beside it. */
 export function mentionsOf(source: string): readonly Mention[] {
-  return patterns.flatMap((pattern, at) =>
+  return patterns.flatMap((pattern) =>
     Array.from(source.matchAll(pattern), ({ groups }) => ({
       specifier: groups!.specifier!,
-      kind: at === 3 ? ('url' as const) : ('import' as const)
+      kind: groups!.url ? 'url' : groups!.type ? 'type' : 'import'
     }))
   )
 }
