@@ -6,7 +6,7 @@ export interface Mention {
   readonly kind: 'import' | 'type' | 'url'
 }
 
-/** Who may import whom; an area may always import itself. Root files are main, app, config and settings of a module. */
+/** Who may import whom; an area may always import itself. Root files: main, app, config, settings and their kind. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   storage: ['protocol', 'log'],
@@ -80,9 +80,10 @@ export function areaOf(path: string): string | undefined {
 
 function moduleArea(module: string, rest: string): string {
   if (module === 'edge-module') return rest === 'log.ts' ? 'log' : 'edge-module'
+  if (module === 'connected-registry' && !rest.includes('/')) return `${module} root`
   if (/^(main|app|config|settings)\.ts$/.test(rest)) return `${module} root`
   if (module === 'api-proxy') return rest === 'routes.ts' ? 'api-proxy routes' : 'api-proxy'
-  return rest.split('/')[0]!
+  return rest.includes('/') ? rest.split('/')[0]! : `${module} root`
 }
 
 function resolve(from: string, specifier: string): string | undefined {

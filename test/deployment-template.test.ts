@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { hashPassword } from '../modules/connected-registry/src/access/passwords.ts'
+import { parseSettings } from '../modules/connected-registry/src/settings.ts'
+
+interface Module {
+  readonly settings: { readonly image: string; readonly createOptions: CreateOptions }
+}
+interface CreateOptions {
+  readonly HostConfig?: {
+    readonly Binds?: readonly string[]
+    readonly PortBindings?: Readonly<Record<string, readonly { readonly HostPort: string }[]>>
+  }
+}
+
+const root = join(import.meta.dirname, '..')
+const text = readFileSync(join(root, 'deployment.template.json'), 'utf8')
+const { modulesContent } = JSON.parse(text)
+const agent = modulesContent.$edgeAgent['properties.desired']
+const modules: Readonly<Record<string, Module>> = agent.modules
+const systemModules: Readonly<Record<string, Module>> = agent.systemModules
+
+test('the device gets the module pair, each built from the folder of its name', () => {
+  assert.deepEqual(Object.keys(modules).sort(), ['api-proxy', 'connected-registry'])
+  for (const [name, { settings }] of Object.entries(modules)) {
+    assert.equal(settings.image, `\${MODULES.${name}}`)
+    assert.ok(existsSync(join(root, 'modules', name, 'module.json')))
+  }
+})
+
+test('the versions are those that the schemas of agent and hub are published for', () => {
+  assert.equal(agent.schemaVersion, '1.1')
+  assert.equal(modulesContent.$edgeHub['properties.desired'].schemaVersion, '1.2')
+  for (const { settings } of Object.values(systemModules)) assert.match(settings.image, /:1\.5$/)
+})
+
+test('the api-proxy is the only door: the registry publishes no port, and port 8000 leads to the proxy', () => {
+  const published = Object.entries(modules).flatMap(([name, { settings }]) =>
+    Object.entries(settings.createOptions.HostConfig?.PortBindings ?? {}).map(([port, [host]]) => [
+      name,
+      port,
+      host?.HostPort
+    ])
+  )
+
+  assert.deepEqual(published, [['api-proxy', '8000/tcp', '8000']])
+})
+
+test('the registry keeps its data on a volume', () => {
+  assert.deepEqual(modules['connected-registry']?.settings.createOptions.HostConfig?.Binds, [
+    'connected-registry:/var/acr/data'
+  ])
+})
+
+test('the desired properties of the registry are settings that it takes', async () => {
+  const desired = modulesContent['connected-registry']['properties.desired']
+  const connection =
+    'ConnectedRegistryName=factory;SyncTokenName=sync;SyncTokenPassword=p;' +
+    'ParentGatewayEndpoint=contoso.westeurope.data.azurecr.io;ParentEndpointProtocol=https'
+  const filled = JSON.stringify(desired)
+    .replace('$CONNECTED_REGISTRY_CONNECTION_STRING', connection)
+    .replace('"$CLIENT_PASSWORD_HASH"', JSON.stringify(await hashPassword('secret', 12)).replaceAll('$', '$$$$'))
+
+  const result = parseSettings(JSON.parse(filled), {})
+
+  assert.equal(result.kind, 'settings', JSON.stringify(result))
+})
+
+test('each module has a section of desired properties whose keys a twin may hold', () => {
+  for (const name of Object.keys(modules)) {
+    const keys = keysOf(modulesContent[name]['properties.desired'])
+    assert.notEqual(keys.length, 0)
+    assert.deepEqual(
+      keys.filter((key) => /[.$ ]/.test(key)),
+      []
+    )
+  }
+})
+
+test('no secret stands in the template, and tools that expand it find one placeholder a line', () => {
+  const secrets = Array.from(text.matchAll(/"(?:password|hash|connectionString)": "(.*?)"/g), ([, value]) => value)
+
+  assert.equal(secrets.length, 3)
+  for (const secret of secrets) assert.match(secret ?? '', /^\$[A-Z_]+$/)
+  assert.deepEqual(
+    text.split('\n').filter((line) => line.split('${').length > 2),
+    []
+  )
+})
+
+test('createOptions fit into the 4 KiB that the agent reads', () => {
+  for (const { settings } of [...Object.values(modules), ...Object.values(systemModules)]) {
+    assert.equal(typeof settings.createOptions, 'object')
+    assert.ok(JSON.stringify(settings.createOptions).length <= 4096)
+  }
+})
+
+function keysOf(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null) return []
+  const own = Array.isArray(value) ? [] : Object.keys(value)
+  return [...own, ...Object.values(value).flatMap(keysOf)]
+}
