@@ -1,0 +1,72 @@
+import { z } from 'zod'
+
+/** Fixed at start, from the environment: names of ACR's connected registry, and a few of our own. */
+export interface Config {
+  readonly dataVolume: string
+  readonly host: string
+  readonly port: number
+  /** The only `host[:port]` that requests may be addressed to; undefined: any. */
+  readonly loginServer?: string
+  /** A JSON file in the shape of the twin's desired properties, read again when it changes. */
+  readonly settingsFile?: string
+  /** The environment's own settings, in the shape of the twin's desired properties. */
+  readonly settings: Readonly<Record<string, unknown>>
+  /** For `$NAME` in the connection string. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly code = 'CONFIG'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`the environment cannot be used: ${problems.join('; ')}`)
+    this.problems = problems
+  }
+}
+
+/** Throws ConfigError with every problem at once. A variable that is set but empty counts as not set. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const parsed = schema.safeParse(given)
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`))
+  }
+  const values = parsed.data
+  return {
+    dataVolume: values.ACR_REGISTRY_DATA_VOLUME,
+    host: values.ACR_REGISTRY_HOST,
+    port: values.ACR_REGISTRY_PORT,
+    loginServer: values.ACR_REGISTRY_LOGIN_SERVER,
+    settingsFile: values.ACR_REGISTRY_SETTINGS,
+    settings: settingsOf(values),
+    environment
+  }
+}
+
+const schema = z.object({
+  ACR_REGISTRY_DATA_VOLUME: z.string().default('/var/acr/data'),
+  ACR_REGISTRY_HOST: z.string().default('::'),
+  ACR_REGISTRY_PORT: z.coerce.number('is not a port').int().min(0).max(65_535).default(8080),
+  ACR_REGISTRY_LOGIN_SERVER: z
+    .string()
+    .regex(/^[^\s/]+$/, 'must be host[:port]')
+    .optional(),
+  ACR_REGISTRY_SETTINGS: z.string().optional(),
+  ACR_REGISTRY_CONNECTION_STRING: z.string().optional(),
+  ACR_REGISTRY_MODE: z.string().optional(),
+  ACR_REGISTRY_REPOSITORIES: z.string().optional()
+})
+
+function settingsOf(values: z.output<typeof schema>): Record<string, unknown> {
+  const repositories = values.ACR_REGISTRY_REPOSITORIES?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  const settings = {
+    connectionString: values.ACR_REGISTRY_CONNECTION_STRING,
+    mode: values.ACR_REGISTRY_MODE,
+    repositories
+  }
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+}

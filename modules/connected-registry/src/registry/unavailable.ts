@@ -1,0 +1,15 @@
+import { RegistryError } from '../protocol/errors.ts'
+import type { Registry } from './registry.ts'
+
+/** Stands in for a registry whose store cannot be opened: every question is answered UNAVAILABLE, never "not here". */
+export function createUnavailableRegistry(): Registry {
+  const unavailable = () => Promise.reject(new RegistryError('UNAVAILABLE'))
+  return {
+    repositories: { has: unavailable, list: unavailable, remove: unavailable },
+    manifests: { stat: unavailable, get: unavailable, list: unavailable, put: unavailable, remove: unavailable },
+    blobs: { stat: unavailable, open: unavailable, link: unavailable },
+    tags: { get: unavailable, list: unavailable, put: unavailable, remove: unavailable },
+    referrers: { list: unavailable },
+    changes: { head: () => 0, read: unavailable, onChange: () => () => {} }
+  }
+}

@@ -1,0 +1,86 @@
+import type { Traffic } from './parent/connections.ts'
+import type { ParentConnection } from './protocol/connection-string.ts'
+import type { SettingsSources } from './settings-sources.ts'
+import type { Json } from './storage/record-store.ts'
+import type { StorageFigures } from './storage-figures.ts'
+import type { RepositoryStatus, StatusDetail, SyncStatus } from './sync/status.ts'
+
+export interface ReportParts {
+  readonly version: string
+  readonly instanceId?: string
+  readonly startedAt: string
+  readonly sources: Pick<SettingsSources, 'current' | 'problems' | 'twinVersion'>
+  readonly sync: SyncStatus
+  readonly traffic: Traffic
+  readonly storage?: StorageFigures
+  /** Details that belong to no iteration: refused settings, a data volume that cannot be used. */
+  readonly details: readonly StatusDetail[]
+}
+
+/** The whole state, as `GET /status` and the direct method `status` show it. Holds no secret. */
+export function fullStatus(parts: ReportParts) {
+  const { sync, sources } = parts
+  return {
+    version: parts.version,
+    instanceId: parts.instanceId,
+    startedAt: parts.startedAt,
+    connectionState: stateOf(parts),
+    mode: sources.current.mode,
+    parent: describeParent(sources.current.connection),
+    settings: describeSettings(sources),
+    sync: {
+      last: sync.last,
+      lastSuccess: sync.lastSuccess,
+      current: sync.current,
+      next: sync.next,
+      traffic: parts.traffic
+    },
+    storage: parts.storage,
+    repositories: sync.repositories,
+    statusDetails: [...parts.details, ...sync.details]
+  }
+}
+
+const worstLimit = 20
+
+/** What the reported twin holds: the same, of the repositories only their count and those in trouble. */
+export function reportedTwin(parts: ReportParts): Record<string, Json> {
+  const { repositories, statusDetails, startedAt: _, ...rest } = fullStatus(parts)
+  const inTrouble = repositories.filter(({ problem }: RepositoryStatus) => problem !== undefined)
+  const summary = {
+    count: repositories.length,
+    complete: repositories.length - inTrouble.length,
+    worst: inTrouble.slice(0, worstLimit)
+  }
+  return plainJson({ ...rest, repositories: summary, statusDetails: statusDetails.slice(0, worstLimit) })
+}
+
+/** Without the keys that have no value. */
+export function plainJson(value: object): Record<string, Json> {
+  return JSON.parse(JSON.stringify(value)) as Record<string, Json>
+}
+
+/** ACR: in contact, but with details to show. */
+function stateOf({ sync, details }: ReportParts): SyncStatus['connectionState'] {
+  return sync.connectionState === 'Online' && details.length > 0 ? 'Unhealthy' : sync.connectionState
+}
+
+function describeParent(connection: ParentConnection | undefined) {
+  if (!connection) return undefined
+  const { registryName, loginServer, gatewayEndpoint, protocol, syncToken } = connection
+  return { registryName, loginServer, gatewayEndpoint, protocol, syncToken: syncToken.name }
+}
+
+function describeSettings({ twinVersion, problems, current }: ReportParts['sources']) {
+  const { schedule, clientTokens, logLevel } = current
+  const { cron, windowMs } = schedule
+  return {
+    version: twinVersion,
+    schedule: cron,
+    window:
+      windowMs === undefined ? undefined : Temporal.Duration.from({ milliseconds: windowMs }).round('hours').toString(),
+    clientTokens: clientTokens.map(({ name, status }) => ({ name, status })),
+    logLevel,
+    problems: problems.map(({ source, problem }) => `${source}: ${problem}`)
+  }
+}

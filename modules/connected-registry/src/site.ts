@@ -1,0 +1,103 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import { type Access, createAccess } from './access/access.ts'
+import { loadSigningKey } from './access/signing-key.ts'
+import type { Traffic } from './parent/connections.ts'
+import { createDispatcher } from './parent/dispatcher.ts'
+import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
+import type { ParentConnection } from './protocol/connection-string.ts'
+import { createRegistry } from './registry/create-registry.ts'
+import type { Registry } from './registry/registry.ts'
+import { createUnavailableRegistry } from './registry/unavailable.ts'
+import type { Settings } from './settings.ts'
+import { createMemoryRecordStore } from './storage/memory-records.ts'
+import type { Store } from './store.ts'
+import { createBases } from './sync/bases.ts'
+import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
+import { describe } from './sync/problems.ts'
+import type { StatusBoard } from './sync/status.ts'
+
+/** What stands on an open store. Without one it still knows its clients, and says of all content that it cannot serve it. */
+export interface Site {
+  readonly registry: Registry
+  readonly access: Access
+  /** Undefined: there is no store to sync into. */
+  readonly engine?: SyncEngine
+  /** Takes the settings into force. */
+  apply(settings: Settings): void
+  /** PEM texts to trust towards the parent, beside the system's; `apply` must follow. */
+  trust(certificateAuthorities: readonly string[]): void
+  traffic(): Traffic
+  stop(): Promise<void>
+}
+
+export interface SiteOptions {
+  readonly settings: () => Settings
+  readonly board: StatusBoard
+  readonly log: Log
+  /** Told after each iteration that may have changed what is here. */
+  readonly onIteration?: () => void
+}
+
+export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
+  const { settings, board, log, onIteration } = options
+  const { blobs, records, instanceId } = store
+  const registry = await createRegistry({ blobs, records })
+  const signingKey = await loadSigningKey(records)
+  const access = createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId })
+  const engine = createSyncEngine({ registry, blobs, bases: createBases(records), board, log, onIteration })
+  const parents = createParents(log)
+  return {
+    registry,
+    access,
+    engine,
+    apply: ({ connection, repositories, schedule }) =>
+      engine.apply({ parent: parents.of(connection), patterns: repositories, schedule }),
+    trust: parents.trust,
+    traffic: parents.traffic,
+    async stop() {
+      await engine.stop()
+      await parents.close()
+      await store.close()
+    }
+  }
+}
+
+/** Knows its clients, and tells them that it cannot serve: never that content is not there. */
+export async function createClosedSite({ settings }: SiteOptions): Promise<Site> {
+  const signingKey = await loadSigningKey(createMemoryRecordStore())
+  return {
+    registry: createUnavailableRegistry(),
+    access: createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId: 'closed' }),
+    apply: () => {},
+    trust: () => {},
+    traffic: () => noTraffic,
+    stop: async () => {}
+  }
+}
+
+export const noTraffic: Traffic = { requests: 0, failures: 0, sentBytes: 0, receivedBytes: 0 }
+
+/** One parent at a time, made anew only when the connection changed: its tokens and its breaker are worth keeping. */
+function createParents(log: Log) {
+  let dispatcher = createDispatcher({ log })
+  let made: { readonly connection: ParentConnection; readonly parent: ParentRegistry } | undefined
+  return {
+    of(connection: ParentConnection | undefined): ParentRegistry | undefined {
+      if (!connection) made = undefined
+      else if (!made || !isDeepStrictEqual(made.connection, connection)) {
+        made = { connection, parent: createParentRegistry({ connection, dispatcher, log }) }
+      }
+      return made?.parent
+    },
+    trust(certificateAuthorities: readonly string[]) {
+      if (certificateAuthorities.length === 0) return
+      const former = dispatcher
+      dispatcher = createDispatcher({ log, certificateAuthorities })
+      made = undefined
+      former.close().catch((error: unknown) => log.warn({ reason: describe(error) }, 'connections not closed'))
+    },
+    traffic: () => dispatcher.traffic(),
+    close: () => dispatcher.close()
+  }
+}

@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import type { BlobStore } from './storage/blob-store.ts'
+import { createFilesystemBlobStore } from './storage/filesystem.ts'
+import { keys, storePaths } from './storage/layout.ts'
+import type { Json, RecordStore } from './storage/record-store.ts'
+import { createSqliteRecordStore } from './storage/sqlite.ts'
+import { openStateFile, type StateFile } from './storage/state-file.ts'
+import { lockStore } from './storage/store-lock.ts'
+
+/** What this module was last told and who it is; small and readable, so that it starts without any network. */
+export interface ModuleState {
+  readonly instanceId?: string
+  /** The last desired properties that were in force. */
+  readonly desired?: Readonly<Record<string, Json>>
+}
+
+/** Everything below the data volume, opened by one process alone. */
+export interface Store {
+  readonly blobs: BlobStore
+  readonly records: RecordStore
+  readonly state: StateFile<ModuleState>
+  readonly instanceId: string
+  close(): Promise<void>
+}
+
+/** Throws where the data volume cannot be written, is in use by another process, or was written by a newer version. */
+export async function openStore(dataVolume: string): Promise<Store> {
+  const paths = storePaths(dataVolume)
+  const opened: { close(): Promise<void> }[] = []
+  const closeAll = async () => {
+    for (const part of opened.reverse()) await part.close()
+  }
+  try {
+    await mkdir(paths.root, { recursive: true })
+    const lock = await lockStore(paths.lock)
+    opened.push({ close: () => lock.release() })
+    const blobs = await createFilesystemBlobStore(paths)
+    opened.push(blobs)
+    const records = await createSqliteRecordStore(paths.records)
+    opened.push(records)
+    const state = await openStateFile<ModuleState>(paths.state, { parse: parseState, empty: {} })
+    const instanceId = await ensureInstanceId(records, state)
+    return { blobs, records, state, instanceId, close: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+/** The record store knows best: its content and its name belong together, even where the state file was lost. */
+async function ensureInstanceId(records: RecordStore, state: StateFile<ModuleState>): Promise<string> {
+  const recorded = await records.get(keys.identity('instance'))
+  const instanceId = typeof recorded === 'string' ? recorded : (state.data.instanceId ?? randomUUID())
+  if (recorded !== instanceId) await records.commit({ put: [[keys.identity('instance'), instanceId]] })
+  if (state.data.instanceId !== instanceId) await state.update((data) => ({ ...data, instanceId }))
+  return instanceId
+}
+
+function parseState(value: unknown): ModuleState {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error('the state is not a JSON object')
+  const { instanceId, desired } = value as Record<string, unknown>
+  if (instanceId !== undefined && typeof instanceId !== 'string') throw new Error('instanceId is not a text')
+  if (desired !== undefined && (typeof desired !== 'object' || desired === null))
+    throw new Error('desired is not an object')
+  return { instanceId, desired: desired as ModuleState['desired'] }
+}

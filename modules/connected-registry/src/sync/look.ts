@@ -1,0 +1,92 @@
+import { ParentError } from '../parent/parent-error.ts'
+import type { ParentRepository } from '../parent/parent-registry.ts'
+import type { Digest } from '../protocol/digest.ts'
+import type { Looked } from './bases.ts'
+
+/** What the parent shows of a repository: a complete listing, or nothing at all (every failure is thrown). */
+export interface ParentView {
+  readonly tags: ReadonlyMap<string, Digest>
+  /** Every manifest there is. Undefined: this parent lists tags only, so nothing follows from a digest's absence. */
+  readonly digests?: ReadonlySet<Digest>
+  /** Listed, but not to be had just now: nothing is planned for these. */
+  readonly unknown: ReadonlyMap<string, unknown>
+  /** To be saved when the repository agrees with this view. Undefined: the parent has no such description. */
+  readonly looked?: Looked
+}
+
+export interface LookOptions {
+  readonly epoch: string
+  /** What was seen when the repository last agreed whole; left out for a full comparison. */
+  readonly previous?: Looked
+  readonly signal: AbortSignal
+}
+
+const parallelHeads = 8
+
+/** Undefined: nothing changed since `previous`. */
+export async function look(repository: ParentRepository, options: LookOptions): Promise<ParentView | undefined> {
+  const { epoch, previous, signal } = options
+  const attributes = await repository.attributes(signal)
+  if (attributes === 'unsupported') return lookByTags(repository, signal)
+  if (!attributes) throw new RepositoryUnknownError(repository.name)
+  const looked: Looked = { epoch, ...attributes }
+  if (previous && isSame(previous, looked)) return undefined
+  return { ...(await lookByMetadata(repository, signal)), looked }
+}
+
+function isSame(a: Looked, b: Looked): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.lastUpdateTime === b.lastUpdateTime &&
+    a.tagCount === b.tagCount &&
+    a.manifestCount === b.manifestCount
+  )
+}
+
+async function lookByMetadata(repository: ParentRepository, signal: AbortSignal): Promise<ParentView> {
+  const tags = new Map<string, Digest>()
+  const digests = new Set<Digest>()
+  for await (const tag of repository.tagEntries(signal)) tags.set(tag.name, tag.digest)
+  for await (const manifest of repository.manifestEntries(signal)) digests.add(manifest.digest)
+  return { tags, digests, unknown: new Map() }
+}
+
+async function lookByTags(repository: ParentRepository, signal: AbortSignal): Promise<ParentView> {
+  const names: string[] = []
+  for await (const tag of repository.listTags(signal)) names.push(tag)
+  const tags = new Map<string, Digest>()
+  const unknown = new Map<string, unknown>()
+  const next = names.values()
+  const worker = async () => {
+    for (const tag of next) {
+      const found = await resolve(repository, tag, signal)
+      if ('digest' in found) tags.set(tag, found.digest)
+      else unknown.set(tag, found.reason)
+    }
+  }
+  await Promise.all(Array.from({ length: parallelHeads }, worker))
+  return { tags, unknown }
+}
+
+type Resolved = { readonly digest: Digest } | { readonly reason: unknown }
+
+/** One tag that cannot be read must not hold up the others; a parent that cannot be reached ends the look. */
+async function resolve(repository: ParentRepository, tag: string, signal: AbortSignal): Promise<Resolved> {
+  try {
+    const descriptor = await repository.resolveTag(tag, signal)
+    return descriptor ? { digest: descriptor.digest } : { reason: undefined }
+  } catch (error) {
+    if (error instanceof ParentError && !error.retryable && error.code !== 'UNAUTHORIZED') return { reason: error }
+    throw error
+  }
+}
+
+/** The parent's metadata does not know the repository. That is not the same as empty: nothing follows from it. */
+export class RepositoryUnknownError extends Error {
+  override readonly name = 'RepositoryUnknownError'
+  readonly code = 'NAME_UNKNOWN'
+
+  constructor(repository: string) {
+    super(`the parent does not know ${repository}`)
+  }
+}

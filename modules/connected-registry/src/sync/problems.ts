@@ -1,0 +1,35 @@
+import { ParentError } from '../parent/parent-error.ts'
+import type { StatusDetail } from './status.ts'
+
+/** A failure's own word for itself, as status details and logs name it. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'INTERNAL'
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'INTERNAL'
+  return diskErrors.has(code) ? 'DiskError' : code
+}
+
+/** The parent cannot be reached at all: going on to the next repository is no use. */
+export function isLinkFailure(error: unknown): boolean {
+  return linkFailures.has(codeOf(error))
+}
+
+/** The parent gave no answer. What it did answer, a refusal included, is contact. */
+export function isContact(error: unknown): boolean {
+  return !isLinkFailure(error) && !silences.has(codeOf(error))
+}
+
+export function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+export function detailOf(error: unknown, subject: string): Pick<StatusDetail, 'type' | 'code' | 'description'> {
+  const code = codeOf(error)
+  const isContent = !(error instanceof ParentError) || contentFailures.has(code)
+  const type = code === 'DiskError' ? 'Disk' : isContent && code !== 'NAME_UNKNOWN' ? 'Content' : 'Parent'
+  return { type, code, description: `${subject}: ${describe(error)}` }
+}
+
+const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ENOTDIR'])
+const linkFailures = new Set(['UNREACHABLE', 'UNTRUSTED', 'BREAKER_OPEN'])
+const silences = new Set(['TIMEOUT', 'INTERRUPTED'])
+const contentFailures = new Set(['NOT_FOUND', 'DIGEST_MISMATCH'])

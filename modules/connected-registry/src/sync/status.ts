@@ -1,0 +1,133 @@
+/** One cause of trouble, in the shape ACR shows it (`statusDetails`). */
+export interface StatusDetail {
+  readonly type: 'Disk' | 'Parent' | 'Scope' | 'Content' | 'Settings' | 'State'
+  readonly code: string
+  readonly description: string
+  /** RFC 3339, UTC. */
+  readonly timestamp: string
+  readonly correlationId: string
+}
+
+export type NewDetail = Pick<StatusDetail, 'type' | 'code' | 'description'>
+
+export type ConnectionState = 'Online' | 'Offline' | 'Syncing' | 'Unhealthy'
+
+export interface IterationSummary {
+  readonly correlationId: string
+  readonly startedAt: string
+  readonly endedAt: string
+  readonly result: 'Succeeded' | 'Failed' | 'Aborted'
+  /** Manifests and bytes that arrived. */
+  readonly artifacts: number
+  readonly bytes: number
+  readonly removed: number
+}
+
+export interface RepositoryStatus {
+  readonly name: string
+  /** References (tags and digests) the parent shows, and how many of them are wholly here. */
+  readonly wanted: number
+  readonly have: number
+  readonly lastSync?: string
+  readonly problem?: string
+}
+
+export interface Progress {
+  readonly artifacts: number
+  readonly bytes: number
+  /** Bytes known to be missing yet. */
+  readonly missingBytes: number
+}
+
+/** What the sync knows of itself, for `GET /status`, the reported twin and the log. */
+export interface SyncStatus {
+  readonly connectionState: ConnectionState
+  readonly parent?: string
+  readonly last?: IterationSummary
+  readonly lastSuccess?: string
+  readonly current?: Progress & { readonly startedAt: string; readonly correlationId: string }
+  readonly next?: string
+  readonly repositories: readonly RepositoryStatus[]
+  readonly details: readonly StatusDetail[]
+}
+
+/** A mutable holder of the above; each part has one writer, the iteration or the engine. */
+export interface StatusBoard {
+  read(): SyncStatus
+  scheduled(next: Date | undefined): void
+  connectedTo(parent: string | undefined): void
+  started(correlationId: string): void
+  arrived(what: { artifacts?: number; bytes?: number; missingBytes?: number }): void
+  ended(result: IterationSummary['result'], outcome: IterationOutcome): void
+  forgot(repository: string): void
+  /** What is known of one repository; nothing wanted where it is new. */
+  repository(name: string): RepositoryStatus
+}
+
+export interface IterationOutcome {
+  readonly correlationId: string
+  readonly reached: boolean
+  readonly removed: number
+  readonly details: readonly NewDetail[]
+  readonly repositories: readonly RepositoryStatus[]
+}
+
+export function createStatusBoard(now: () => Date, onChange: () => void = () => {}): StatusBoard {
+  let status: SyncStatus = { connectionState: 'Offline', repositories: [], details: [] }
+  const change = (part: Partial<SyncStatus>) => {
+    status = { ...status, ...part }
+    onChange()
+  }
+  return {
+    read: () => status,
+    scheduled: (next) => change({ next: next?.toISOString() }),
+    connectedTo: (parent) => {
+      if (parent !== status.parent) change({ parent, connectionState: 'Offline', details: [] })
+    },
+    started: (correlationId) => {
+      const current = { startedAt: now().toISOString(), correlationId, artifacts: 0, bytes: 0, missingBytes: 0 }
+      change({ current, connectionState: status.connectionState === 'Offline' ? 'Offline' : 'Syncing' })
+    },
+    arrived: ({ artifacts = 0, bytes = 0, missingBytes = 0 }) => {
+      const current = status.current
+      if (!current) return
+      status = {
+        ...status,
+        connectionState: 'Syncing',
+        current: {
+          ...current,
+          artifacts: current.artifacts + artifacts,
+          bytes: current.bytes + bytes,
+          missingBytes: Math.max(0, current.missingBytes + missingBytes - bytes)
+        }
+      }
+    },
+    ended: (result, outcome) => {
+      const at = now().toISOString()
+      const { artifacts = 0, bytes = 0, startedAt = at } = status.current ?? {}
+      const { correlationId, removed, reached } = outcome
+      const details = outcome.details.map((detail) => ({ ...detail, timestamp: at, correlationId }))
+      change({
+        current: undefined,
+        connectionState: !reached ? 'Offline' : details.length > 0 ? 'Unhealthy' : 'Online',
+        last: { correlationId, startedAt, endedAt: at, result, artifacts, bytes, removed },
+        lastSuccess: result === 'Succeeded' ? at : status.lastSuccess,
+        repositories: merge(status.repositories, outcome.repositories),
+        details
+      })
+    },
+    repository: (name) => status.repositories.find((one) => one.name === name) ?? { name, wanted: 0, have: 0 },
+    forgot: (repository) => change({ repositories: status.repositories.filter(({ name }) => name !== repository) })
+  }
+}
+
+function merge(known: readonly RepositoryStatus[], fresh: readonly RepositoryStatus[]): readonly RepositoryStatus[] {
+  const byName = new Map(known.map((repository) => [repository.name, repository]))
+  for (const repository of fresh) {
+    byName.set(repository.name, {
+      ...repository,
+      lastSync: repository.lastSync ?? byName.get(repository.name)?.lastSync
+    })
+  }
+  return Array.from(byName.values()).sort((a, b) => (a.name < b.name ? -1 : 1))
+}
