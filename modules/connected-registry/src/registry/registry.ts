@@ -101,7 +101,7 @@ export interface TagRecord {
 
 export interface WriteOptions {
   readonly origin: Origin
-  /** Records of the caller that must be written in the same batch, such as a base. */
+  /** Records of the caller that must be written in the same batch, such as a base; also where nothing else is left to do. */
   readonly along?: Batch
 }
 

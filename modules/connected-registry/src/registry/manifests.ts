@@ -1,0 +1,113 @@
+import type { StoredManifest } from '../protocol/content.ts'
+import type { Descriptor } from '../protocol/descriptor.ts'
+import { algorithmOf, type Digest, digestOf, parseDigest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { type Manifest, parseManifest } from '../protocol/manifest.ts'
+import { keys } from '../storage/layout.ts'
+import type { RecordStore } from '../storage/record-store.ts'
+import type { ChangeLog } from './changes.ts'
+import { holdRepository } from './holds.ts'
+import { createManifestCache } from './manifest-cache.ts'
+import { dropManifest, expectContent, linkManifest } from './manifest-links.ts'
+import { getLink, getTag, type LinkRecord } from './records.ts'
+import type { Manifests, Page } from './registry.ts'
+import { moveTag, termsOf } from './tags.ts'
+import { transact } from './transaction.ts'
+
+export interface ManifestsDeps {
+  readonly records: RecordStore
+  readonly log: ChangeLog
+  readonly now: () => Date
+}
+
+const cacheBytes = 32 * 1024 * 1024
+
+export function createManifests({ records, log, now }: ManifestsDeps): Manifests {
+  const readBytes = cachedBytes(records)
+
+  const stat: Manifests['stat'] = async (repository, reference) => {
+    // A tag's record says all there is to say: its target is linked as long as the tag is there.
+    if (reference.kind === 'digest') return linkedManifest(records, repository, reference.digest)
+    const tag = await getTag(records, repository, reference.tag)
+    return tag && { mediaType: tag.mediaType, digest: tag.digest, size: tag.size }
+  }
+
+  const get: Manifests['get'] = async (repository, reference) => {
+    const descriptor = await stat(repository, reference)
+    return descriptor && { descriptor, bytes: await readBytes(descriptor.digest) }
+  }
+
+  const put: Manifests['put'] = async (repository, stored, options) => {
+    const manifest = verify(stored)
+    const { mediaType } = manifest
+    const { digest, size } = stored.descriptor
+    await transact(log, termsOf(repository, options.tag, options), async (draft) => {
+      await holdRepository(records, draft, repository, now)
+      await expectContent(records, draft, repository, manifest)
+      await linkManifest(records, draft, { repository, stored, manifest, origin: options.origin })
+      if (options.tag === undefined) return
+      const target = { digest, mediaType, size, updatedAt: now().toISOString() }
+      await moveTag(records, draft, { repository, tag: options.tag, target, options })
+    })
+  }
+
+  return {
+    stat,
+    get,
+    put,
+    list: (repository, page) => listManifests(records, repository, page),
+    remove: (repository, digest, options) =>
+      transact(log, options, (draft) => dropManifest(records, draft, { repository, digest, origin: options.origin }))
+  }
+}
+
+function cachedBytes(records: RecordStore): (digest: Digest) => Promise<Uint8Array> {
+  const cache = createManifestCache(cacheBytes)
+  return async (digest) => {
+    const cached = cache.get(digest)
+    if (cached) return cached
+    const bytes = await records.get(keys.manifest(digest))
+    if (!(bytes instanceof Uint8Array)) throw new Error(`manifest ${digest} is linked, but its bytes are missing`)
+    cache.set(digest, bytes)
+    return bytes
+  }
+}
+
+async function linkedManifest(
+  records: RecordStore,
+  repository: string,
+  digest: Digest
+): Promise<Descriptor | undefined> {
+  const link = await getLink(records, repository, digest)
+  return link?.manifest ? descriptorOf(digest, link) : undefined
+}
+
+// A repository's blobs are linked under the same prefix, so a page of manifests may take several of links.
+async function listManifests(records: RecordStore, repository: string, page: Page): Promise<readonly Descriptor[]> {
+  const found: Descriptor[] = []
+  const prefix = keys.links(repository)
+  let after = page.after === undefined ? undefined : `${prefix}${page.after}`
+  while (found.length < page.limit) {
+    const links = await records.list(prefix, { after, limit: 1000 })
+    for (const [key, value] of links) {
+      const digest = parseDigest(key.slice(prefix.length))
+      const link = value as LinkRecord
+      if (digest && link.manifest) found.push(descriptorOf(digest, link))
+    }
+    after = links.at(-1)?.[0]
+    if (after === undefined) break
+  }
+  return found.slice(0, page.limit)
+}
+
+function descriptorOf(digest: Digest, { mediaType, size }: LinkRecord): Descriptor {
+  return { mediaType, digest, size }
+}
+
+function verify({ descriptor, bytes }: StoredManifest): Manifest {
+  const { digest, size, mediaType } = descriptor
+  const actual = digestOf(bytes, algorithmOf(digest))
+  if (actual !== digest) throw new RegistryError('DIGEST_INVALID', { expected: digest, actual })
+  if (bytes.byteLength !== size) throw new RegistryError('SIZE_INVALID', { expected: size, actual: bytes.byteLength })
+  return parseManifest(bytes, mediaType)
+}

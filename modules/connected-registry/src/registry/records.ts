@@ -1,0 +1,51 @@
+import type { Digest } from '../protocol/digest.ts'
+import { keys } from '../storage/layout.ts'
+import type { Entry, RecordStore } from '../storage/record-store.ts'
+import type { TagRecord } from './registry.ts'
+
+/**
+ * What the catalog's records hold (their keys: `storage/layout.ts`). `removal` marks what is being removed, and names that one
+ * removal: who writes here meanwhile takes the mark away, and the removal, which expects it, fails.
+ */
+export type RepositoryRecord = {
+  /** RFC 3339, UTC. */
+  readonly createdAt: string
+  readonly removal?: string
+}
+
+/** Content a repository holds. The same bytes may be there both as a manifest and as a blob. */
+export type LinkRecord = {
+  readonly mediaType: string
+  readonly size: number
+  readonly manifest: boolean
+  readonly blob: boolean
+  /** A manifest's. */
+  readonly subject?: Digest
+  readonly removal?: string
+}
+
+export async function getRepository(records: RecordStore, repository: string): Promise<RepositoryRecord | undefined> {
+  return (await records.get(keys.repository(repository))) as RepositoryRecord | undefined
+}
+
+export async function getLink(
+  records: RecordStore,
+  repository: string,
+  digest: Digest
+): Promise<LinkRecord | undefined> {
+  return (await records.get(keys.link(repository, digest))) as LinkRecord | undefined
+}
+
+export async function getTag(records: RecordStore, repository: string, tag: string): Promise<TagRecord | undefined> {
+  return (await records.get(keys.tag(repository, tag))) as TagRecord | undefined
+}
+
+/** Every record below a prefix, a page at a time. What a page's reader removes does not disturb the next page. */
+export async function* pages(records: RecordStore, prefix: string, limit: number): AsyncGenerator<readonly Entry[]> {
+  let after: string | undefined
+  do {
+    const page: readonly Entry[] = await records.list(prefix, { after, limit })
+    if (page.length > 0) yield page
+    after = page.length === limit ? page.at(-1)?.[0] : undefined
+  } while (after !== undefined)
+}

@@ -1,0 +1,110 @@
+import type { Digest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { isTag } from '../protocol/reference.ts'
+import { keys } from '../storage/layout.ts'
+import { ConflictError, type RecordStore } from '../storage/record-store.ts'
+import type { ChangeLog } from './changes.ts'
+import { holdManifest, holdRepository } from './holds.ts'
+import { getTag, pages } from './records.ts'
+import type { MoveOptions, TagRecord, Tags } from './registry.ts'
+import { type Draft, type Terms, transact } from './transaction.ts'
+
+export interface TagsDeps {
+  readonly records: RecordStore
+  readonly log: ChangeLog
+  readonly now: () => Date
+}
+
+export function createTags({ records, log, now }: TagsDeps): Tags {
+  return {
+    get: (repository, tag) => getTag(records, repository, tag),
+
+    list: async (repository, { after, limit }) => {
+      const last = after === undefined ? undefined : keys.tag(repository, after)
+      const page = await records.list(keys.tags(repository), { after: last, limit })
+      return page.map(([key]) => tagOf(key))
+    },
+
+    put: async (repository, tag, digest, options) => {
+      await transact(log, termsOf(repository, tag, options), async (draft) => {
+        await holdRepository(records, draft, repository, now)
+        const { mediaType, size } = await holdManifest(records, draft, repository, digest)
+        const target = { digest, mediaType, size, updatedAt: now().toISOString() }
+        await moveTag(records, draft, { repository, tag, target, options })
+      })
+    },
+
+    remove: (repository, tag, options) =>
+      transact(log, termsOf(repository, tag, options), async (draft) => {
+        const current = await getTag(records, repository, tag)
+        refuseOther(keys.tag(repository, tag), current, options)
+        if (!current) return false
+        dropTag(draft, { repository, tag, current, options })
+      })
+  }
+}
+
+/** With `expect` the tag is the caller's matter: a conflict over it is not ours to settle. */
+export function termsOf(repository: string, tag: string | undefined, { along, expect }: MoveOptions): Terms {
+  return { along, expected: tag === undefined || expect === undefined ? undefined : keys.tag(repository, tag) }
+}
+
+interface TagMove {
+  readonly repository: string
+  readonly tag: string
+  readonly target: TagRecord
+  readonly options: MoveOptions
+}
+
+/** Adds the move to the draft, unless the tag is there already. Who calls has seen to it that the target is linked. */
+export async function moveTag(
+  records: RecordStore,
+  draft: Draft,
+  { repository, tag, target, options }: TagMove
+): Promise<void> {
+  if (!isTag(tag)) throw new RegistryError('TAG_INVALID', { tag })
+  const key = keys.tag(repository, tag)
+  const current = await getTag(records, repository, tag)
+  refuseOther(key, current, options)
+  draft.expect.push([key, current && { ...current }])
+  if (current?.digest === target.digest) return
+  const { digest, mediaType, size } = target
+  draft.put.push([key, { ...target }])
+  draft.changes.push({ action: 'tag', repository, tag, digest, mediaType, size, origin: options.origin })
+}
+
+/** Adds the removal of a tag, as it is now, to the draft. */
+export function dropTag(
+  draft: Draft,
+  { repository, tag, current, options }: Omit<TagMove, 'target'> & { readonly current: TagRecord }
+): void {
+  const key = keys.tag(repository, tag)
+  const { digest, mediaType, size } = current
+  draft.expect.push([key, { ...current }])
+  draft.remove.push(key)
+  draft.changes.push({ action: 'untag', repository, tag, digest, mediaType, size, origin: options.origin })
+}
+
+/** Every tag that points at the digest. */
+export async function tagsAt(
+  records: RecordStore,
+  repository: string,
+  digest: Digest
+): Promise<readonly (readonly [tag: string, record: TagRecord])[]> {
+  const found: (readonly [string, TagRecord])[] = []
+  for await (const page of pages(records, keys.tags(repository), 1000)) {
+    for (const [key, value] of page) {
+      const record = value as unknown as TagRecord
+      if (record.digest === digest) found.push([tagOf(key), record])
+    }
+  }
+  return found
+}
+
+export function tagOf(key: string): string {
+  return key.slice(key.lastIndexOf(' ') + 1)
+}
+
+function refuseOther(key: string, current: TagRecord | undefined, { expect }: MoveOptions): void {
+  if (expect !== undefined && (current?.digest ?? null) !== expect) throw new ConflictError(key)
+}
