@@ -1,0 +1,152 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import { request as send, type Dispatcher as Undici } from 'undici'
+import { type Answer, refusal } from './answer.ts'
+import { type Breaker, type BreakerPolicy, createBreaker, defaultBreakerPolicy } from './breaker.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { createConnections, defaultTimeouts, type Timeouts, type Traffic } from './connections.ts'
+import { networkError } from './network-error.ts'
+import { ParentError } from './parent-error.ts'
+import { defaultRetryPolicy, pauseBeforeRetry, type RetryPolicy } from './retry.ts'
+
+/** The one way out of this module's host: time-outs, retries, one breaker a host, and the count of what they cost. */
+export interface Dispatcher {
+  /**
+   * Gives the answer to `read`, which reads its body, discards it or hands it on. Asks again where that may help, also when
+   * `read` fails so. Answers 408, 429 and 5xx become a ParentError; redirects are never followed.
+   */
+  request<T>(request: ParentRequest, read: (answer: Answer) => Promise<T>): Promise<T>
+  traffic(): Traffic
+  /** Ends every request that is under way. */
+  close(): Promise<void>
+}
+
+/** Reads only: all of them may be repeated. */
+export interface ParentRequest {
+  readonly operation: string
+  readonly method: 'GET' | 'HEAD'
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+  /** The answer is content that may take hours: only its idle time is limited. */
+  readonly endless?: boolean
+}
+
+export interface DispatcherOptions {
+  /** PEM, trusted beside the system's. */
+  readonly certificateAuthorities?: readonly string[]
+  readonly timeouts?: Partial<Timeouts>
+  readonly retry?: Partial<RetryPolicy>
+  readonly breaker?: Partial<BreakerPolicy>
+  readonly log?: Log
+  readonly clock?: Clock
+  readonly random?: () => number
+}
+
+// A body is wanted as it is: its digest is of these bytes.
+const commonHeaders = { 'accept-encoding': 'identity', 'user-agent': 'connected-registry' }
+const unhealthyStatus: readonly number[] = [502, 503, 504]
+const repeatableStatus: readonly number[] = [408, 429, 500, ...unhealthyStatus]
+
+export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
+  const { log, clock = systemClock, random = Math.random } = options
+  const timeouts = { ...defaultTimeouts, ...options.timeouts }
+  const retry = { ...defaultRetryPolicy, ...options.retry }
+  const { agent, bytes } = createConnections(timeouts, options.certificateAuthorities ?? [])
+  const breakers = createBreakers({ ...defaultBreakerPolicy, ...options.breaker }, { clock, random })
+  const closing = new AbortController()
+  let requests = 0
+  let failures = 0
+
+  async function exchange<T>(request: ParentRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
+    const breaker = breakers(request.url)
+    const pass = breaker.enter()
+    if (!pass) throw new ParentError('BREAKER_OPEN', { ...request, retryAfterMs: breaker.waitMs() })
+    const fail = () => {
+      failures++
+      pass.failed()
+    }
+    const answer = await ask(request).catch((error) => {
+      if (error instanceof ParentError) fail()
+      else pass.abandoned()
+      throw error
+    })
+    if (unhealthyStatus.includes(answer.status)) fail()
+    else pass.succeeded()
+    if (repeatableStatus.includes(answer.status)) throw await refusal(answer)
+    return read(answer)
+  }
+
+  async function ask({ operation, method, url, headers, signal, endless }: ParentRequest): Promise<Answer> {
+    const deadline = endless ? undefined : AbortSignal.timeout(timeouts.answerMs)
+    const failure = (cause: unknown) => networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
+    requests++
+    const response = await send(url, {
+      dispatcher: agent,
+      method,
+      headers: { ...commonHeaders, ...headers },
+      signal: deadline ? AbortSignal.any([signal, deadline]) : signal
+    }).catch((cause) => {
+      throw failure(cause)
+    })
+    // Whoever reads the body learns of its failure; one that nobody reads yet must not end the process.
+    const { statusCode: status, body } = response
+    body.on('error', () => {})
+    log?.debug({ operation, method, host: url.host, path: url.pathname, status }, 'parent answered')
+    const cut = (cause: unknown) => networkError(cause, 'INTERRUPTED', { operation, url, signal, deadline })
+    const close = () => void body.destroy()
+    return { operation, url, status, headers: response.headers, body: bodyOf(body, cut), close }
+  }
+
+  return {
+    async request(request, read) {
+      const signal = AbortSignal.any([request.signal, closing.signal])
+      for (let attempt = 0; ; attempt++) {
+        signal.throwIfAborted()
+        try {
+          return await exchange({ ...request, signal }, read)
+        } catch (error) {
+          const pause = pauseBeforeRetry(error, attempt, retry, random)
+          // An open breaker would only hide what happened.
+          if (pause === undefined || breakers(request.url).waitMs() > pause) throw error
+          log?.warn(
+            { operation: request.operation, host: request.url.host, pauseMs: pause, reason: String(error) },
+            'request to the parent retried'
+          )
+          await clock.sleep(pause, signal)
+        }
+      }
+    },
+    traffic: () => ({ requests, failures, ...bytes() }),
+    async close() {
+      closing.abort()
+      await agent.destroy()
+    }
+  }
+}
+
+async function* bodyOf(
+  body: Undici.ResponseData['body'],
+  cut: (cause: unknown) => unknown
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body) yield chunk
+  } catch (cause) {
+    throw cut(cause)
+  }
+}
+
+const breakerLimit = 64
+
+/** One breaker a host: storage behind a redirect may fail while the login server is well, and the other way round. */
+function createBreakers(policy: BreakerPolicy, deps: Parameters<typeof createBreaker>[1]): (url: URL) => Breaker {
+  const breakers = new Map<string, Breaker>()
+  return (url) => {
+    const breaker = breakers.get(url.origin) ?? createBreaker(policy, deps)
+    breakers.delete(url.origin)
+    breakers.set(url.origin, breaker)
+    // The least recently used one goes: what we were redirected to must not grow without an end.
+    const [oldest] = breakers.keys()
+    if (breakers.size > breakerLimit && oldest !== undefined) breakers.delete(oldest)
+    return breaker
+  }
+}
