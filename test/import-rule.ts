@@ -40,7 +40,7 @@ const doors: readonly (readonly [name: RegExp, door: RegExp])[] = [
   [/^undici$/, /^modules\/connected-registry\/src\/parent\//],
   [/^lowdb$/, /^modules\/connected-registry\/src\/storage\/state-file\.ts$/],
   [/^http-proxy$/, /^modules\/api-proxy\/src\/forward\.ts$/],
-  [/^azure-iot-.+$/, /^modules\/edge-module\/src\/module-client\.ts$/],
+  [/^azure-iot-.+$/, /^modules\/edge-module\/src\/edge-hub-connection\.ts$/],
   [/^pino$/, /^modules\/edge-module\/src\/log\.ts$/],
   [/^node:process$/, /\/config\.ts$|^modules\/edge-module\/src\/env\.ts$/]
 ]

@@ -1,0 +1,183 @@
+import { createRequire } from 'node:module'
+import device from 'azure-iot-device'
+import { Mqtt } from 'azure-iot-device-mqtt'
+import { MqttBase, type MqttBaseTransportConfig } from 'azure-iot-mqtt-base'
+import { Authentication } from './authentication.ts'
+import { reasonOf, within } from './deadline.ts'
+import type { EdgeEnvironment } from './env.ts'
+import type { Log } from './log.ts'
+import { answerMethod, type Methods } from './methods.ts'
+import type { Timings } from './timings.ts'
+import { isObject, type JsonObject, type Twin } from './twin.ts'
+
+/** One connection, from CONNECT to its end; never repaired, so that no subscription of it can be lost unnoticed. */
+export interface EdgeHubConnection {
+  /** Rejects on an answer of 300 or more, without an answer in time, and when the connection ends. */
+  getTwin(): Promise<Twin>
+  /** Sends a merge patch of reported properties; rejects as getTwin does. */
+  report(patch: JsonObject): Promise<void>
+  /** Resolves with the reason once the connection is over. */
+  readonly closed: Promise<Error>
+  /** Declares it over. */
+  fail(reason: Error): void
+  /** No socket of it is left when this resolves; it never rejects. */
+  dispose(): Promise<void>
+}
+
+export interface ConnectionOptions {
+  readonly environment: EdgeEnvironment
+  /** PEM that the hub's certificate is verified against. */
+  readonly ca: string
+  readonly methods: Methods
+  readonly timings: Timings
+  readonly log: Log
+  /** A merge patch of desired properties with its `$version`. */
+  readonly onDesiredPatch: (patch: JsonObject) => void
+  /** The line was down for a moment, to present a new token: what came meanwhile is lost. */
+  readonly onRenewed: () => void
+  /** Ends the connection, at whatever stage it is. */
+  readonly signal: AbortSignal
+}
+
+type Done<T = unknown> = (error?: Error, value?: T) => void
+
+// The very MQTT client that the SDK would take itself, to have a hand on its socket.
+const mqtt: { connect(uri: string, options: object): MqttSocket } = createRequire(
+  import.meta.resolve('azure-iot-mqtt-base')
+)('mqtt')
+
+interface MqttSocket {
+  readonly stream: { destroy(): void }
+}
+
+/** The SDK's lowest layer, with its gaps closed: who may connect, for how long, and what a failed twin request says. */
+class EdgeHubWire extends MqttBase {
+  readonly #sockets: MqttSocket[]
+  readonly #onRenewed: () => void
+  #disposed = false
+
+  constructor(connectTimeout: number, onRenewed: () => void) {
+    const sockets: MqttSocket[] = []
+    super({
+      connect(uri: string, options: object): MqttSocket {
+        const socket = mqtt.connect(uri, { ...options, connectTimeout })
+        sockets.splice(0, sockets.length, socket)
+        return socket
+      }
+    })
+    this.#sockets = sockets
+    this.#onRenewed = onRenewed
+  }
+
+  /** Credentials that arrive after the end must not open a second connection beside its successor. */
+  override connect(config: MqttBaseTransportConfig, done: Done): void {
+    if (this.#disposed) done(new Error('the connection was given up'))
+    else super.connect(config, done)
+  }
+
+  override updateSharedAccessSignature(signature: string, done: (error?: Error) => void): void {
+    super.updateSharedAccessSignature(signature, (error) => {
+      done(error)
+      if (!error) this.#onRenewed()
+    })
+  }
+
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    if (event !== 'message') return super.emit(event, ...values)
+    const [topic, payload] = values as [string, Buffer]
+    try {
+      return super.emit('message', topic, withStatus(topic, payload))
+    } catch (cause) {
+      // The SDK parses inside this event: thrown on, a message it does not understand would end the process.
+      return super.emit('error', new Error('a message from the hub was not understood', { cause }))
+    }
+  }
+
+  dispose(): void {
+    this.#disposed = true
+    for (const { stream } of this.#sockets) stream.destroy()
+  }
+}
+
+/** edgeHub says that a twin request failed by a status in the topic and no body; the SDK looks for one in the body only. */
+function withStatus(topic: string, payload: Buffer): Buffer {
+  const [, status] = /^\$iothub\/twin\/res\/(\d+)\//.exec(topic) ?? []
+  if (status === undefined || Number(status) < 300) return payload
+  return Buffer.from(JSON.stringify({ errorCode: Number(status), message: `edgeHub answered ${status}` }))
+}
+
+/** Resolves when connected and subscribed. Rejects otherwise, and nothing is left open. */
+export async function connectEdgeHub(options: ConnectionOptions): Promise<EdgeHubConnection> {
+  const { timings } = options
+  const wire = new EdgeHubWire(timings.connectMs, options.onRenewed)
+  const authentication = new Authentication(options)
+  const transport = new Mqtt(authentication, wire)
+  const ended = new AbortController()
+  const closed = Promise.withResolvers<Error>()
+  const fail = (reason: Error) => {
+    ended.abort(reason)
+    closed.resolve(reason)
+  }
+  const stop = () => fail(new Error('stopped'))
+  options.signal.addEventListener('abort', stop)
+  if (options.signal.aborted) stop()
+  transport.on('disconnect', (error?: Error) => fail(error ?? new Error('disconnected')))
+  transport.on('error', fail)
+  transport.on('twinDesiredPropertiesUpdate', options.onDesiredPatch)
+  transport.setOptions({ ca: options.ca, keepalive: timings.keepAliveSeconds })
+
+  const call = <T>(what: string, limitMs: number, start: (done: Done<T>) => void) =>
+    within(limitMs, what, settled(start), ended.signal)
+  const connection: EdgeHubConnection = {
+    closed: closed.promise,
+    fail,
+    getTwin: async () => readTwin(await call('get twin', timings.requestMs, (done) => transport.getTwin(done))),
+    async report(patch) {
+      await call('report', timings.requestMs, (done) => transport.updateTwinReportedProperties(patch, done))
+    },
+    async dispose() {
+      options.signal.removeEventListener('abort', stop)
+      fail(new Error('disposed'))
+      const disconnected = settled((done) => transport.disconnect(done))
+      await within(timings.closeMs, 'disconnect', disconnected).catch(() => undefined) // The socket goes anyhow.
+      authentication.stop()
+      wire.dispose()
+    }
+  }
+
+  try {
+    await call('connect', timings.connectMs, (done) => transport.connect(done))
+    await call('desired properties', timings.requestMs, (done) => transport.enableTwinDesiredPropertiesUpdates(done))
+    serveMethods(transport, options)
+    await call('direct methods', timings.requestMs, (done) => transport.enableMethods(done))
+    return connection
+  } catch (error) {
+    await connection.dispose()
+    throw error
+  }
+}
+
+function settled<T>(start: (done: Done<T>) => void): Promise<T | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<T | undefined>()
+  start((error, value) => (error ? reject(error) : resolve(value)))
+  return promise
+}
+
+/** A name that is not registered gets no answer, as with the SDK's own client: the hub tells the caller. */
+function serveMethods(transport: Mqtt, { methods, timings, log }: ConnectionOptions): void {
+  for (const name of Object.keys(methods))
+    transport.onDeviceMethod(name, async ({ requestId, body }) => {
+      const { status, payload } = await answerMethod(methods, name, body, { timeoutMs: timings.methodMs, log })
+      const response = new device.DeviceMethodResponse(requestId, transport)
+      response
+        .send(status, payload)
+        .catch((error) => log.warn({ method: name, reason: reasonOf(error) }, 'answer of a direct method was not sent'))
+    })
+}
+
+function readTwin(answer: unknown): Twin {
+  if (!isObject(answer) || !isObject(answer.desired) || !isObject(answer.reported))
+    throw new Error('the twin has no desired and reported properties')
+  if (typeof answer.desired.$version !== 'number') throw new Error('the desired properties have no $version')
+  return { desired: answer.desired as Twin['desired'], reported: answer.reported as Twin['reported'] }
+}
