@@ -28,7 +28,7 @@ export async function aCloud(t: TestContext, options: CloudRegistryOptions = {})
   return cloud
 }
 
-/** An Authorization header with an access token for these scopes, as a client asks for it; undefined where it is refused. */
+/** An Authorization header with an access token for these scopes; undefined where the registry refuses one. */
 export async function bearer(cloud: CloudRegistry, { name, password }: CloudToken, ...scopes: readonly string[]) {
   const query = new URLSearchParams([['service', cloud.loginServer], ...scopes.map((scope) => ['scope', scope])])
   const headers = { authorization: basicAuthorization(name, password) }

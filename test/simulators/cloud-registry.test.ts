@@ -95,7 +95,7 @@ test('a blob comes by a signed link from the data endpoint, in parts too, and ne
 
   const part = await fetch(link, { headers: { range: 'bytes=1000-' } })
   const withCredential = await fetch(link, { headers: { authorization: 'Bearer x' } })
-  const forged = await fetch(link.replace(/sig=./, 'sig=_'))
+  const forged = await fetch(link.replace('sig=', 'sig=x'))
 
   assert.equal(redirected.status, 307)
   assert.equal(new URL(link).host, cloud.dataEndpoint)

@@ -1,7 +1,10 @@
 /** Milliseconds since the epoch. */
 export type Now = () => number
 
-/** Times as ACR writes them (`2024-01-01T00:00:00.0000001Z`), each later than the one before, even where the clock is not. */
+/**
+ * Times as ACR writes them (`2024-01-01T00:00:00.0000001Z`), each later than the one before, even where the clock
+ * is not.
+ */
 export function createTicks(now: Now): () => string {
   let last = 0n
   return () => {

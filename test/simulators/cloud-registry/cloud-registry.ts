@@ -14,7 +14,7 @@ import { type AccessLog, createServing } from './serving.ts'
 import { type CloudToken, createTokens, type Tokens } from './tokens.ts'
 import { uploadHandlers } from './uploads.ts'
 
-/** An Azure Container Registry small enough to read: a login server and a dedicated data endpoint, and faults on demand. */
+/** An Azure Container Registry small enough to read: login server, dedicated data endpoint, and faults on demand. */
 export interface CloudRegistry extends RequestLog {
   /** `host:port`, known from the first start on, as is `dataEndpoint`. */
   readonly loginServer: string

@@ -4,8 +4,8 @@ import type { Answer, Call, Route } from './exchange.ts'
 /** What goes wrong. Bytes are counted in the answer's body. */
 export type Fault =
   /**
-   * Silence: before anything, or behind the headers and `afterBytes` of the body. It ends when `until` resolves, and then goes
-   * on as if nothing had been; without it, when the client leaves.
+   * Silence: before anything, or behind the headers and `afterBytes` of the body. It ends when `until` resolves, and
+   * then goes on as if nothing had been; without it, when the client leaves.
    */
   | { readonly kind: 'hang'; readonly afterBytes?: number; readonly until?: Promise<unknown> }
   /** The connection is reset: before anything (the request has no effect), or behind the headers and `afterBytes`. */

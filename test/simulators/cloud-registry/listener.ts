@@ -8,7 +8,7 @@ export interface Certificates {
   readonly cert: string
 }
 
-/** One port. It keeps its number from its first start on: stopped, it refuses connections there; started, it is back. */
+/** One port, which keeps its number from its first start on: stopped it refuses connections, started it is back. */
 export interface Listener {
   /** `host:port`; throws before the first start. */
   readonly address: string

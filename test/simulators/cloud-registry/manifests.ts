@@ -17,7 +17,7 @@ export interface ManifestOptions {
   readonly acr: boolean
 }
 
-/** `/v2/<name>/manifests/<reference>` (distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting Manifests"). */
+/** `/v2/<name>/manifests/<reference>` (distribution-spec, "Pulling manifests", "Pushing Manifests"). */
 export function manifestHandlers({ contents, acr }: ManifestOptions) {
   const withReferrers = (repository: string, digest: Digest): readonly Digest[] => {
     const all = [...(contents.repository(repository)?.manifests.values() ?? [])]
@@ -65,7 +65,7 @@ function headersOf({ descriptor: { mediaType, digest } }: StoredManifest): Recor
   return { 'content-type': mediaType, 'docker-content-digest': digest, etag: `"${digest}"` }
 }
 
-/** Nothing is converted: who does not take the type it was pushed as gets nothing. No Accept at all takes everything. */
+/** Nothing is converted: who does not take the type it was pushed as gets nothing. No Accept takes everything. */
 function accepts(header: string | undefined, mediaType: string): boolean {
   const types = (header ?? '*/*').split(',').map((part) => part.split(';')[0]?.trim())
   return types.some((type) => type === mediaType || type === '*/*' || type === 'application/*')
@@ -98,7 +98,7 @@ function parsed(manifest: StoredManifest): ManifestDocument {
   throw invalid('MANIFEST_INVALID', 'no JSON object')
 }
 
-/** What the manifest names and the repository lacks; layers that live elsewhere (`urls`) may be missing, as a subject may. */
+/** What the manifest names and the repository lacks. Layers from elsewhere (`urls`) and a subject may be missing. */
 function missing(document: ManifestDocument, repository: string, contents: Contents): readonly string[] {
   const layers = (document.layers ?? []).filter(({ urls }) => !urls?.length)
   const blobs = [...(document.config ? [document.config] : []), ...layers]

@@ -7,8 +7,8 @@ export interface Listing<Item> {
 }
 
 /**
- * One page of `items`, as `n` and `last` of the query ask for it; `Link` is relative and keeps the rest of the query. `sorted`:
- * `last` need not exist, since the order is that of the names; else a `last` that is gone ends the listing.
+ * One page of `items`, as `n` and `last` of the query ask for it; `Link` is relative and keeps the rest of the query.
+ * `sorted`: `last` need not exist, since the order is that of the names; else a `last` that is gone ends the listing.
  */
 export function pageOf<Item>(call: Call, items: readonly Item[], options: PageOptions<Item>): Listing<Item> {
   const { nameOf, sorted, pageSize } = options

@@ -6,8 +6,8 @@ export interface Span {
 }
 
 /**
- * The bytes a Range header asks for (RFC 9110, 14.1.2), one range only. Undefined: the whole, also where it cannot be read;
- * `unsatisfiable` where it begins behind the end.
+ * The bytes a Range header asks for (RFC 9110, 14.1.2), one range only. Undefined: the whole, also where it cannot be
+ * read; `unsatisfiable` where it begins behind the end.
  */
 export function parseRange(header: string | undefined, size: number): Span | 'unsatisfiable' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? []

@@ -1,7 +1,7 @@
 import type { Answer, Call, Route } from './exchange.ts'
 import { matches, type RequestMatcher } from './faults.ts'
 
-/** A request as it came in. Holds no secret: the kind of a credential, never its value, and no query of a signed link. */
+/** A request as it came in. No secret is in it: the kind of a credential, and no query of a signed link. */
 export interface RecordedRequest {
   readonly server: 'login' | 'data'
   readonly route: Route
