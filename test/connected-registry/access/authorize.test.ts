@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { authorize, grantedScopes } from '../../../modules/connected-registry/src/access/authorize.ts'
+import type { Identity } from '../../../modules/connected-registry/src/access/tokens.ts'
+import { type Action, parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
+import { parseTokenScopes } from '../../../modules/connected-registry/src/protocol/token-scope.ts'
+
+const actions: readonly Action[] = [
+  'content/read',
+  'content/write',
+  'content/delete',
+  'metadata/read',
+  'metadata/write'
+]
+const { scopeMap } = parseScopeMap(actions.map((action) => `repositories/app/*/${action}`))
+const everything: Identity = { name: 'writer', scopeMap }
+
+test('nobody is asked for credentials, whatever the action', () => {
+  for (const action of actions) {
+    const decision = authorize({ identity: undefined, action, repository: 'app/web', mode: 'ReadOnly' })
+    assert.deepEqual(decision, { kind: 'unauthenticated' })
+  }
+})
+
+test('a ReadOnly registry refuses every write of every client, in the words of ACR', () => {
+  const expected = { kind: 'denied', message: 'This operation is not allowed on this registry.' }
+
+  for (const action of ['content/write', 'content/delete', 'metadata/write'] as const) {
+    for (const repository of ['app/web', 'other']) {
+      assert.deepEqual(authorize({ identity: everything, action, repository, mode: 'ReadOnly' }), expected)
+    }
+    const decision = authorize({ identity: everything, action, repository: 'app/web', mode: 'ReadWrite' })
+    assert.deepEqual(decision, { kind: 'allowed' })
+  }
+})
+
+test('a scope map allows what it names and nothing else', () => {
+  const reader: Identity = { name: 'reader', scopeMap: parseScopeMap(['repositories/app/*/content/read']).scopeMap }
+  const denied = { kind: 'denied', message: 'Insufficient scopes to perform the operation' }
+  const ask = (action: Action, repository: string) =>
+    authorize({ identity: reader, action, repository, mode: 'ReadWrite' })
+
+  assert.deepEqual(ask('content/read', 'app/web'), { kind: 'allowed' })
+  assert.deepEqual(ask('metadata/read', 'app/web'), denied)
+  assert.deepEqual(ask('content/write', 'app/web'), denied)
+  assert.deepEqual(ask('content/read', 'application/web'), denied)
+})
+
+test('an access token counts only for what it was issued for, and only while the scope map still says so', () => {
+  const access = [{ type: 'repository', name: 'app/web', actions: ['pull'] }]
+  const ask = (identity: Identity, action: Action, repository: string) =>
+    authorize({ identity, action, repository, mode: 'ReadWrite' }).kind
+
+  assert.equal(ask({ ...everything, access }, 'content/read', 'app/web'), 'allowed')
+  assert.equal(ask({ ...everything, access }, 'content/write', 'app/web'), 'unauthenticated')
+  assert.equal(ask({ ...everything, access }, 'content/read', 'app/other'), 'unauthenticated')
+  assert.equal(ask({ ...everything, access: [] }, 'content/read', 'app/web'), 'unauthenticated')
+  const shrunk = parseScopeMap(['repositories/other/content/read']).scopeMap
+  assert.equal(ask({ name: 'writer', scopeMap: shrunk, access }, 'content/read', 'app/web'), 'denied')
+})
+
+test('of the scopes asked for an identity gets what it may have, the rest is left out', () => {
+  const asked = parseTokenScopes([
+    'repository:app/web:push,pull,delete',
+    'repository:app/all:*',
+    'repository:other:pull',
+    'registry:catalog:*',
+    'repository:app/odd:fly'
+  ])
+
+  assert.deepEqual(grantedScopes(everything, asked, 'ReadOnly'), [
+    { type: 'repository', name: 'app/web', actions: ['pull'] },
+    { type: 'repository', name: 'app/all', actions: ['pull', 'metadata_read'] }
+  ])
+  assert.deepEqual(grantedScopes(everything, asked, 'ReadWrite'), [
+    { type: 'repository', name: 'app/web', actions: ['pull', 'push', 'delete'] },
+    { type: 'repository', name: 'app/all', actions: ['pull', 'push', 'delete', 'metadata_read', 'metadata_write'] }
+  ])
+})
