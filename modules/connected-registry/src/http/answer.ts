@@ -1,0 +1,21 @@
+import type { Context } from 'koa'
+
+/** On every answer below /v2: how a client knows a registry (distribution-spec, "Determining Support"). */
+export const apiVersion = { 'Docker-Distribution-API-Version': 'registry/2.0' } as const
+
+export type Headers = Readonly<Record<string, string | number>>
+
+/**
+ * Status, headers and body in one write, past koa's own response handling: small answers are the hot path.
+ * A HEAD request gets the same headers; `node:http` leaves its body out.
+ */
+export function answer(ctx: Context, status: number, headers: Headers, body?: Uint8Array | string): void {
+  ctx.respond = false
+  ctx.res.writeHead(status, headers)
+  ctx.res.end(body)
+}
+
+export function answerJson(ctx: Context, status: number, value: unknown, headers: Headers = {}): void {
+  const body = Buffer.from(JSON.stringify(value))
+  answer(ctx, status, { 'Content-Type': 'application/json', 'Content-Length': body.length, ...headers }, body)
+}

@@ -1,0 +1,45 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Context, Middleware } from 'koa'
+import { errorBody, RegistryError } from '../protocol/errors.ts'
+import { apiVersion } from './answer.ts'
+import { discardBody, hasBody } from './request-body.ts'
+
+/**
+ * The only place where a failure becomes a response (distribution-spec, "Error Codes"). What is not the client's mistake is
+ * logged and answered without its inner text. Headers a failure needs (a challenge, a range) are set where it is thrown.
+ */
+export function answerFailures(log: Log): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next()
+    } catch (error) {
+      const failure = error instanceof RegistryError ? error : new RegistryError('INTERNAL')
+      if (failure !== error) logUnexpected(log, ctx, error)
+      await answerFailure(ctx, failure)
+    }
+  }
+}
+
+async function answerFailure(ctx: Context, failure: RegistryError): Promise<void> {
+  const { req, res } = ctx
+  ctx.respond = false
+  // The head is gone, so the client can only be told by an answer that is cut short.
+  if (res.headersSent) return void res.destroy()
+  const body = errorBody(failure.code, failure.message, failure.detail)
+  const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': 1 } : {}
+  const content = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
+  res.writeHead(failure.status, { ...apiVersion, ...content, ...retry })
+  if (!hasBody(req)) return void res.end(body)
+  res.write(body)
+  await discardBody(req)
+  res.end()
+}
+
+function logUnexpected(log: Log, ctx: Context, error: unknown): void {
+  log.error({ err: error, method: ctx.method, path: pathOf(ctx.req.url) }, 'request failed')
+}
+
+/** Without the query: it may hold what is nobody's business. */
+export function pathOf(url: string | undefined): string {
+  return url?.split('?', 1)[0] ?? ''
+}

@@ -1,0 +1,77 @@
+import type { RouterContext } from '@koa/router'
+import type { Context } from 'koa'
+import type { Access } from '../access/access.ts'
+import { authorize, type Mode, type ScopeAction } from '../access/authorize.ts'
+import type { Identity } from '../access/tokens.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { isRepositoryName } from '../protocol/reference.ts'
+import type { Action } from '../protocol/scope-map.ts'
+import type { TokenScope } from '../protocol/token-scope.ts'
+import { authenticate, bearerRequired } from './authentication.ts'
+import type { Handler } from './handler.ts'
+
+/** What a route asks for: an action on the repository in its path, any client token in force, or nothing. */
+export type Need = Action | 'any token' | 'nothing'
+
+export interface GuardOptions {
+  readonly access: Access
+  readonly mode: () => Mode
+}
+
+const scopesOf: Record<Action, readonly ScopeAction[]> = {
+  'content/read': ['pull'],
+  'content/write': ['pull', 'push'],
+  'content/delete': ['delete'],
+  'metadata/read': ['metadata_read'],
+  'metadata/write': ['metadata_write']
+}
+
+/** The handler behind its need: who is asking, then what for, and only then what is there. */
+export function guarded(need: Need, handle: Handler, options: GuardOptions) {
+  return async (ctx: RouterContext): Promise<void> => {
+    if (need === 'nothing') return handle(ctx, { repository: '', reference: '' })
+    const identity = await authenticate(options.access, ctx.req)
+    const { repository = '', reference = '' } = ctx.params
+    if (need === 'any token') requireIdentity(ctx, identity)
+    else requirePermission(ctx, { identity, action: need, repository, mode: options.mode() })
+    return handle(ctx, { repository, reference })
+  }
+}
+
+/** Where no route is: nobody learns that without a token, and what would change something is refused like any such thing. */
+export function unrouted({ access, mode }: GuardOptions) {
+  return async (ctx: Context): Promise<void> => {
+    if (!ctx.path.startsWith('/v2/')) throw new RegistryError('NAME_UNKNOWN', undefined, 'no such page')
+    const identity = await authenticate(access, ctx.req)
+    requireIdentity(ctx, identity)
+    if (ctx.method === 'GET' || ctx.method === 'HEAD') throw new RegistryError('NAME_UNKNOWN')
+    const decision = authorize({ identity, action: 'content/write', repository: '', mode: mode() })
+    if (decision.kind === 'denied') throw new RegistryError('DENIED', undefined, decision.message)
+    throw new RegistryError('UNSUPPORTED')
+  }
+}
+
+function requireIdentity(ctx: Context, identity: Identity | undefined): void {
+  if (!identity) throw bearerRequired(ctx, undefined, hasAuthorization(ctx) ? 'invalid_token' : undefined)
+}
+
+function requirePermission(ctx: Context, request: Parameters<typeof authorize>[0]): void {
+  const { identity, action, repository } = request
+  const isNamed = isNameIn(ctx.path, repository)
+  if (identity && !isNamed) throw new RegistryError('NAME_INVALID')
+  const decision = authorize(request)
+  if (decision.kind === 'denied') throw new RegistryError('DENIED', undefined, decision.message)
+  if (decision.kind === 'allowed') return
+  const scope: TokenScope = { type: 'repository', name: repository, actions: scopesOf[action] }
+  const error = identity ? 'insufficient_scope' : hasAuthorization(ctx) ? 'invalid_token' : undefined
+  throw bearerRequired(ctx, isNamed ? scope : undefined, error)
+}
+
+// The name stands in the path as it is: an encoded slash would be a second spelling of another repository.
+function isNameIn(path: string, repository: string): boolean {
+  return isRepositoryName(repository) && path.startsWith(`/v2/${repository}/`)
+}
+
+function hasAuthorization(ctx: Context): boolean {
+  return ctx.req.headers.authorization !== undefined
+}

@@ -1,0 +1,12 @@
+import type { Context } from 'koa'
+
+/** What a request is about, taken from its path and found well formed and allowed before a handler sees it. */
+export interface Target {
+  /** Empty where the route names none. */
+  readonly repository: string
+  /** A tag, a digest or neither: the rest of the path, decoded. Empty where the route names none. */
+  readonly reference: string
+}
+
+/** Answers a request, or throws a RegistryError. */
+export type Handler = (ctx: Context, target: Target) => Promise<void> | void

@@ -1,0 +1,24 @@
+import { RegistryError } from '../protocol/errors.ts'
+import { nextLink, parsePage } from '../protocol/pagination.ts'
+import type { Registry } from '../registry/registry.ts'
+import { answerJson, apiVersion, type Headers } from './answer.ts'
+import type { Handler } from './handler.ts'
+
+/** GET /v2/<name>/tags/list?n=&last=: one page, and a Link to the next one (distribution-spec, "Listing Tags"). */
+export function getTags({ tags, repositories }: Pick<Registry, 'tags' | 'repositories'>): Handler {
+  return async (ctx, { repository }) => {
+    const { limit, after } = parsePage(ctx.query)
+    // One more than asked for: it tells whether there is a next page.
+    const found = await tags.list(repository, { after, limit: limit + 1 })
+    if (found.length === 0 && !(await repositories.has(repository))) {
+      throw new RegistryError('NAME_UNKNOWN', { name: repository })
+    }
+    const names = found.slice(0, limit)
+    const last = found.length > limit ? names.at(-1) : undefined
+    answerJson(ctx, 200, { name: repository, tags: names }, { ...apiVersion, ...linkTo(repository, limit, last) })
+  }
+}
+
+function linkTo(repository: string, n: number, last: string | undefined): Headers {
+  return last === undefined ? {} : { Link: nextLink(`/v2/${repository}/tags/list`, { n, last }) }
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { decodeJwt } from 'jose'
+import { anImage } from '../../fixtures/image-builder.ts'
+import { aToken, basic, bearerHeader, password, serveRegistry } from './served-registry.ts'
+
+interface TokenAnswer {
+  readonly access_token: string
+  readonly token: string
+  readonly expires_in: number
+  readonly issued_at: string
+}
+
+test('the way of every client: a challenge, an access token, the content', async (t) => {
+  const served = await serveRegistry(t)
+  await served.hold('app/web', anImage(), 'v1')
+  const path = '/v2/app/web/manifests/v1'
+
+  const refused = await served.send('GET', path)
+  const [, realm, service, scope] = /^Bearer realm="(.+)",service="(.+)",scope="(.+)"$/.exec(
+    refused.headers['www-authenticate']!
+  )!
+  const url = new URL(`${realm}?account=reader&service=${service}&scope=${scope}`)
+  const issued = await served.send('GET', url.pathname + url.search, basic())
+  const { access_token, token, expires_in, issued_at } = JSON.parse(issued.text) as TokenAnswer
+  const answer = await served.send('GET', path, bearerHeader(access_token))
+
+  assert.deepEqual([refused.status, refused.code], [401, 'UNAUTHORIZED'])
+  assert.equal(refused.headers['docker-distribution-api-version'], 'registry/2.0')
+  assert.equal(realm, `http://127.0.0.1:${served.port}/acr/oauth2/token`)
+  assert.equal(service, `127.0.0.1:${served.port}`)
+  assert.equal(scope, 'repository:app/web:pull')
+  assert.equal(issued.headers['cache-control'], 'no-store')
+  assert.equal(token, access_token)
+  assert.ok(expires_in >= 60)
+  assert.equal(Date.parse(issued_at) / 1000, decodeJwt(token).iat)
+  assert.equal(answer.status, 200)
+})
+
+test('scopes may be repeated or joined by spaces, and what is not granted is left out', async (t) => {
+  const served = await serveRegistry(t)
+  const query = 'scope=repository:app/a:pull,push+repository:app/b:pull&scope=repository:other:pull&scope=nonsense'
+
+  for (const path of ['/acr/oauth2/token', '/oauth2/token']) {
+    const answer = await served.send('GET', `${path}?${query}`, basic('writer'))
+    const { access, aud } = decodeJwt((JSON.parse(answer.text) as TokenAnswer).token)
+
+    assert.equal(aud, 'instance-1')
+    assert.deepEqual(access, [
+      { type: 'repository', name: 'app/a', actions: ['pull'] },
+      { type: 'repository', name: 'app/b', actions: ['pull'] }
+    ])
+  }
+})
+
+test('a login without a scope gets an access token that opens nothing but the base', async (t) => {
+  const served = await serveRegistry(t)
+  await served.hold('app/web', anImage(), 'v1')
+  const login = '/acr/oauth2/token?account=reader&client_id=docker&offline_token=true&service=x'
+
+  const answer = await served.send('GET', login, basic())
+  const bearer = bearerHeader((JSON.parse(answer.text) as TokenAnswer).token)
+  const base = await served.send('GET', '/v2/', bearer)
+  const manifest = await served.send('GET', '/v2/app/web/manifests/v1', bearer)
+
+  assert.equal(JSON.parse(answer.text).refresh_token, undefined)
+  assert.equal(base.status, 200)
+  assert.equal(manifest.status, 401)
+  assert.match(manifest.headers['www-authenticate']!, /scope="repository:app\/web:pull",error="insufficient_scope"$/)
+})
+
+test('wrong credentials get no access token, whatever is wrong with them', async (t) => {
+  const served = await serveRegistry(t)
+  served.settings.tokens = [...served.settings.tokens, { ...(await aToken('off', [])), status: 'disabled' }]
+  const cases = [
+    {},
+    basic('reader', 'wrong'),
+    basic('nobody'),
+    basic('off'),
+    basic('', password),
+    { authorization: 'Basic' },
+    { authorization: 'Basic !!!!' },
+    { authorization: `Basic ${Buffer.from('reader').toString('base64')}` },
+    { authorization: `Basic ${Buffer.from([0x72, 0x3a, 0xff, 0xfe]).toString('base64')}` },
+    { authorization: `Digest ${Buffer.from(`reader:${password}`).toString('base64')}` },
+    bearerHeader(await served.bearer('repository:app/web:pull'))
+  ]
+
+  for (const headers of cases) {
+    const answer = await served.send('GET', '/acr/oauth2/token?scope=repository:app/web:pull', headers)
+
+    assert.deepEqual([answer.status, answer.code], [401, 'UNAUTHORIZED'], JSON.stringify(headers))
+    assert.match(answer.headers['www-authenticate']!, /^Basic realm=/)
+  }
+  assert.doesNotMatch(served.log(), new RegExp(password))
+})
+
+test('POST is refused so that containerd falls back to GET', async (t) => {
+  const served = await serveRegistry(t)
+  const form = Buffer.from('grant_type=password&username=reader&password=secret')
+
+  const answer = await served.send('POST', '/acr/oauth2/token', {}, form)
+
+  assert.deepEqual([answer.status, answer.code], [405, 'UNSUPPORTED'])
+  assert.equal(answer.headers.allow, 'GET, HEAD')
+})
+
+test('a token that is removed or changed is refused at once, by password and by access token', async (t) => {
+  const served = await serveRegistry(t)
+  await served.hold('app/web', anImage(), 'v1')
+  const path = '/v2/app/web/manifests/v1'
+  const bearer = bearerHeader(await served.bearer('repository:app/web:pull'))
+  const before = served.settings.tokens
+  const statuses = async () => [
+    (await served.send('GET', path, bearer)).status,
+    (await served.send('GET', path, basic())).status
+  ]
+  assert.deepEqual(await statuses(), [200, 200])
+
+  served.settings.tokens = before.map((token) => ({ ...token, status: 'disabled' }))
+  assert.deepEqual(await statuses(), [401, 401])
+  served.settings.tokens = []
+  assert.deepEqual(await statuses(), [401, 401])
+  served.settings.tokens = [await aToken('reader', ['repositories/other/content/read'])]
+  assert.deepEqual(await statuses(), [403, 403])
+  served.settings.tokens = before
+  assert.deepEqual(await statuses(), [200, 200])
+})

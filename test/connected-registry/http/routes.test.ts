@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { createRouter, routes } from '../../../modules/connected-registry/src/http/routes.ts'
+import { anImage } from '../../fixtures/image-builder.ts'
+import { basic, bearerHeader, rawExchange, serveRegistry } from './served-registry.ts'
+
+const absent = `sha256:${'0'.repeat(64)}`
+// Everybody may ask for an access token: the credentials are the question.
+const open = ['{/acr}/oauth2/token']
+
+function examplePath(pattern: string): string {
+  return pattern.replace('{/acr}', '/acr').replace('*repository', 'app/web').replace(':reference', absent)
+}
+
+test('every route of the router declares what it needs, and asks for it', async (t) => {
+  const served = await serveRegistry(t)
+  const { registry, access } = served
+  const options = { registry, access, mode: () => 'ReadOnly' as const, status: () => ({}) }
+  const declared = routes(options)
+  const layers = createRouter(options).stack
+
+  for (const layer of layers) {
+    for (const method of layer.methods.filter((name) => name !== 'HEAD')) {
+      const route = declared.find(({ path, method: name }) => path === layer.path && name.toUpperCase() === method)
+      const answer = await served.send(method, examplePath(String(layer.path)))
+
+      assert.ok(route?.needs, `${method} ${layer.path}`)
+      assert.equal(route.needs === 'nothing', open.includes(String(layer.path)))
+      if (route.needs !== 'nothing') assert.equal(answer.status, 401, `${method} ${layer.path}`)
+    }
+  }
+  assert.equal(layers.length, declared.length)
+})
+
+const mutations = ['POST', 'PUT', 'PATCH', 'DELETE']
+const places = [
+  '/v2/',
+  '/v2/_catalog',
+  '/v2/app/web',
+  '/v2/app/web/tags/list',
+  '/v2/app/web/manifests/v1',
+  `/v2/app/web/manifests/${absent}`,
+  `/v2/app/web/blobs/${absent}`,
+  `/v2/app/web/referrers/${absent}`,
+  '/v2/app/web/blobs/uploads/',
+  '/v2/app/web/blobs/uploads',
+  `/v2/app/web/blobs/uploads/?digest=${absent}`,
+  `/v2/app/web/blobs/uploads/?mount=${absent}&from=app/other`,
+  '/v2/app/web/blobs/uploads/7e1b7bb0-3b0b-4a3d-9c7e-2f9d9f0a0b11?digest=x'
+]
+
+test('every write is refused: 403 for a client with any right, 401 for nobody', async (t) => {
+  const served = await serveRegistry(t)
+  await served.hold('app/web', anImage(), 'v1')
+  const bearer = bearerHeader(await served.bearer('repository:app/web:pull,push,delete', 'writer'))
+  const body = Buffer.from('{}')
+
+  for (const method of mutations) {
+    for (const path of places) {
+      for (const client of [basic('writer'), basic('reader'), bearer]) {
+        const answer = await served.send(method, path, client, body)
+
+        assert.deepEqual([answer.status, answer.code], [403, 'DENIED'], `${method} ${path}`)
+        assert.match(answer.text, /"message":"This operation is not allowed on this registry\."/)
+      }
+      const nobody = await served.send(method, path, {}, body)
+      assert.deepEqual([nobody.status, nobody.code], [401, 'UNAUTHORIZED'], `${method} ${path}`)
+      assert.match(nobody.headers['www-authenticate']!, /^Bearer realm=/)
+    }
+  }
+  assert.equal((await served.send('GET', '/v2/app/web/manifests/v1', basic())).status, 200)
+})
+
+test('where the mode would allow a write, the scope map decides, and what is left is unsupported', async (t) => {
+  const served = await serveRegistry(t)
+  served.settings.mode = 'ReadWrite'
+
+  const writer = await served.send('PUT', '/v2/app/web/manifests/v1', basic('writer'))
+  const reader = await served.send('PUT', '/v2/app/web/manifests/v1', basic('reader'))
+
+  assert.deepEqual([writer.status, writer.code], [405, 'UNSUPPORTED'])
+  assert.deepEqual([reader.status, reader.code], [403, 'DENIED'])
+  assert.match(reader.text, /"message":"Insufficient scopes to perform the operation"/)
+})
+
+test('the challenge to a push names what a push needs', async (t) => {
+  const served = await serveRegistry(t)
+
+  const answer = await served.send('POST', '/v2/app/web/blobs/uploads/')
+
+  assert.match(answer.headers['www-authenticate']!, /,scope="repository:app\/web:pull,push"$/)
+})
+
+test('a refused upload is answered without waiting for its bytes, and the connection ends', async (t) => {
+  const served = await serveRegistry(t)
+  const head = [
+    'PATCH /v2/app/web/blobs/uploads/1 HTTP/1.1',
+    'Host: x',
+    `Authorization: ${basic().authorization}`,
+    'Content-Length: 1099511627776'
+  ]
+  // Two megabytes of a terabyte: more than is let run out, so that the end does not hang on the clock.
+  const sent = Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), Buffer.alloc(2 * 2 ** 20)])
+
+  const received = await rawExchange(served.port, sent)
+
+  assert.match(received, /^HTTP\/1\.1 403 Forbidden\r\n/)
+  assert.match(received, /connection: close/i)
+  assert.match(received, /This operation is not allowed on this registry\./)
+})
+
+test('a repository outside the scope map is denied before anybody looks whether it is there', async (t) => {
+  const served = await serveRegistry(t)
+  await served.hold('other/web', anImage(), 'v1')
+
+  for (const name of ['other/web', 'other/none']) {
+    for (const rest of ['manifests/v1', `blobs/${absent}`, 'tags/list', `referrers/${absent}`]) {
+      const answer = await served.send('GET', `/v2/${name}/${rest}`, basic())
+
+      assert.deepEqual([answer.status, answer.code], [403, 'DENIED'], `${name}/${rest}`)
+      assert.match(answer.text, /"message":"Insufficient scopes to perform the operation"/)
+    }
+  }
+})
+
+test('the base says who it is, to whoever is somebody', async (t) => {
+  const served = await serveRegistry(t)
+
+  for (const method of ['GET', 'HEAD']) {
+    const somebody = await served.send(method, '/v2/', basic())
+    const nobody = await served.send(method, '/v2/')
+
+    assert.equal(somebody.status, 200)
+    assert.equal(nobody.status, 401)
+    assert.match(nobody.headers['www-authenticate']!, /^Bearer realm="[^"]+",service="[^"]+"$/)
+    for (const answer of [somebody, nobody]) {
+      assert.equal(answer.headers['docker-distribution-api-version'], 'registry/2.0')
+    }
+  }
+})
+
+test('the status is for clients with a token', async (t) => {
+  const served = await serveRegistry(t)
+
+  const nobody = await served.send('GET', '/status')
+  const reader = await served.send('GET', '/status', basic())
+
+  assert.equal(nobody.status, 401)
+  assert.deepEqual([reader.status, JSON.parse(reader.text)], [200, { connectionState: 'Offline' }])
+})
+
+test('a path that is no route is unknown, and below /v2 only a client learns that', async (t) => {
+  const served = await serveRegistry(t)
+
+  for (const path of ['/', '/v3/', '/metrics', '/acr/v1/_catalog', '/acr/gateway/v1']) {
+    assert.equal((await served.send('GET', path, basic())).status, 404, path)
+  }
+  for (const path of ['/v2/_catalog', '/v2/app', '/v2/app/web/blobs/', '/v2//manifests/v1']) {
+    assert.equal((await served.send('GET', path, basic())).status, 404, path)
+    assert.equal((await served.send('GET', path)).status, 401, path)
+  }
+})

@@ -1,0 +1,174 @@
+import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import type { TestContext } from 'node:test'
+import { createLog } from '@connected-registry/edge-module/log.ts'
+import { type Access, createAccess } from '../../../modules/connected-registry/src/access/access.ts'
+import type { Mode } from '../../../modules/connected-registry/src/access/authorize.ts'
+import { hashPassword } from '../../../modules/connected-registry/src/access/passwords.ts'
+import { loadSigningKey } from '../../../modules/connected-registry/src/access/signing-key.ts'
+import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
+import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
+import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
+import { createRegistry } from '../../../modules/connected-registry/src/registry/create-registry.ts'
+import type { Registry } from '../../../modules/connected-registry/src/registry/registry.ts'
+import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
+import { createMemoryBlobStore } from '../../../modules/connected-registry/src/storage/memory-blobs.ts'
+import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
+import type { BuiltImage } from '../../fixtures/image-builder.ts'
+
+export const password = 'pass:with:colons'
+// One hash for all tests of a process: it costs on purpose.
+const passwordHash = hashPassword(password, 12)
+
+export interface ServedRegistry {
+  readonly port: number
+  readonly registry: Registry
+  readonly access: Access
+  readonly log: () => string
+  /** Settings that a test may change while it runs. */
+  readonly settings: { tokens: readonly Token[]; mode: Mode }
+  send(method: string, path: string, headers?: OutgoingHttpHeaders, body?: Uint8Array): Promise<Answer>
+  /** An access token for `scope`. */
+  bearer(scope: string, name?: string): Promise<string>
+  hold(repository: string, image: BuiltImage, tag?: string): Promise<void>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly bytes: Buffer
+  readonly text: string
+  /** The code of an error answer. */
+  readonly code: string | undefined
+}
+
+export interface ServeOptions {
+  readonly loginServer?: string
+  readonly blobs?: BlobStore
+  readonly registry?: (registry: Registry) => Registry
+}
+
+/** A registry in memory behind real HTTP. Tokens: `reader` (app/*, content/read) and `writer` (everything on app/*). */
+export async function serveRegistry(t: TestContext, options: ServeOptions = {}): Promise<ServedRegistry> {
+  const blobs = options.blobs ?? createMemoryBlobStore()
+  const records = createMemoryRecordStore()
+  const made = await createRegistry({ blobs, records })
+  const registry = options.registry?.(made) ?? made
+  const settings: ServedRegistry['settings'] = { tokens: await someTokens(), mode: 'ReadOnly' }
+  const signingKey = await loadSigningKey(records)
+  const access = createAccess({ tokens: () => settings.tokens, signingKey, instanceId: 'instance-1' })
+  const lines: string[] = []
+  const log = createLog({ module: 'test', level: 'Debug', destination: { write: (line) => void lines.push(line) } })
+  const { loginServer } = options
+  const status = () => ({ connectionState: 'Offline' })
+  const handler = createHttpHandler({ registry, access, mode: () => settings.mode, status, loginServer, log })
+  const server = createServer(serverOptions, handler)
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+
+  return {
+    port,
+    registry,
+    access,
+    settings,
+    log: () => lines.join(''),
+    send: (method, path, headers, body) => exchange(port, method, path, headers, body),
+    async bearer(scope, name = 'reader') {
+      const path = `/acr/oauth2/token?service=127.0.0.1:${port}&scope=${scope}`
+      const answer = await exchange(port, 'GET', path, basic(name))
+      return (JSON.parse(answer.text) as { access_token: string }).access_token
+    },
+    async hold(repository, image, tag) {
+      await put(image, tag)
+
+      async function put({ blobs: contents, children, manifest }: BuiltImage, name?: string): Promise<void> {
+        for (const child of children) await put(child)
+        for (const [digest, bytes] of contents) {
+          const id = await blobs.beginUpload()
+          await blobs.append(id, chunks(bytes), { at: 0 })
+          await blobs.commit(id, digest)
+          await registry.blobs.link(repository, { digest, mediaType: 'application/octet-stream' })
+        }
+        await registry.manifests.put(repository, manifest, { origin: 'parent', tag: name })
+      }
+    }
+  }
+}
+
+async function* chunks(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes
+}
+
+export async function aToken(name: string, actions: readonly string[]): Promise<Token> {
+  const { scopeMap } = parseScopeMap(actions)
+  return { name, status: 'enabled', passwords: [{ hash: await passwordHash }], scopeMap }
+}
+
+async function someTokens(): Promise<readonly Token[]> {
+  const all = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write']
+  return [
+    await aToken('reader', ['repositories/app/*/content/read']),
+    await aToken(
+      'writer',
+      all.map((action) => `repositories/app/*/${action}`)
+    )
+  ]
+}
+
+export function basic(name = 'reader', secret: string = password): { authorization: string } {
+  return { authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}` }
+}
+
+export function bearerHeader(accessToken: string): { authorization: string } {
+  return { authorization: `Bearer ${accessToken}` }
+}
+
+/** The path goes out as it is: no client library tidies it up first. */
+function exchange(
+  port: number,
+  method: string,
+  path: string,
+  headers: OutgoingHttpHeaders = {},
+  body?: Uint8Array
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const framed = body ? { 'content-length': body.length, ...headers } : headers
+    const outgoing = request({ host: '127.0.0.1', port, method, path, headers: framed, agent: false }, (response) => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('error', reject)
+      response.on('end', () => {
+        const bytes = Buffer.concat(parts)
+        const text = bytes.toString()
+        resolve({ status: response.statusCode!, headers: response.headers, bytes, text, code: codeIn(text) })
+      })
+    })
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
+}
+
+/** Bytes on a socket, and everything that comes back until the other side closes it. */
+export function rawExchange(port: number, sent: string | Uint8Array): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(sent))
+    let received = ''
+    socket.on('data', (part: Buffer) => {
+      received += part.toString('latin1')
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' ? resolve(received) : reject(error)
+    )
+    socket.on('close', () => resolve(received))
+  })
+}
+
+function codeIn(text: string): string | undefined {
+  return text.startsWith('{"errors":')
+    ? (JSON.parse(text) as { errors: readonly { code: string }[] }).errors[0]?.code
+    : undefined
+}
