@@ -30,6 +30,7 @@ const forbidden: readonly (readonly [from: string, source: string])[] = [
   [`${registry}/http/blobs.ts`, "import { twin } from '@connected-registry/edge-module/twin.ts'"],
   [`${registry}/app.ts`, "import { route } from '../../api-proxy/src/routes.ts'"],
   [`${registry}/app.ts`, "import { aBroker } from '../../../test/simulators/edge-hub/broker.ts'"],
+  [`${registry}/app.ts`, "import proxy from '../../api-proxy/package.json' with { type: 'json' }"],
   [`${registry}/app.ts`, "import Koa from 'koa'"],
   [`${registry}/sync/copy.ts`, "import Router from '@koa/router'"],
   [`${registry}/http/blobs.ts`, "import { request } from 'undici'"],
@@ -50,6 +51,7 @@ const forbidden: readonly (readonly [from: string, source: string])[] = [
 const permitted: readonly (readonly [from: string, source: string])[] = [
   [`${registry}/main.ts`, "import { createApp } from './app.ts'"],
   [`${registry}/app.ts`, "import { twin } from '@connected-registry/edge-module/twin.ts'"],
+  [`${registry}/app.ts`, "import self from '../package.json' with { type: 'json' }"],
   [`${registry}/http/blobs.ts`, "import Koa from 'koa'\nimport type { Registry } from '../registry/registry.ts'"],
   [`${registry}/storage/sqlite.ts`, "new Worker(new URL('./record-worker.ts', import.meta.url))"],
   [`${registry}/sync/engine.ts`, "import type { Log } from '@connected-registry/edge-module/log.ts'"],
