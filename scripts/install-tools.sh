@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # package:program
-packages=(skopeo:skopeo docker-registry:docker-registry podman:podman runc:runc openssl:openssl curl:curl)
+packages=(skopeo:skopeo docker-registry:docker-registry podman:podman runc:runc umoci:umoci openssl:openssl curl:curl)
 # program=module path@version; each is known to build with Go 1.26
 programs=(
   crane=github.com/google/go-containerregistry/cmd/crane@v0.22.1
