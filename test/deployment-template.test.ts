@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parseSettings as parseProxySettings } from '../modules/api-proxy/src/settings.ts'
 import { hashPassword } from '../modules/connected-registry/src/access/passwords.ts'
 import { parseSettings } from '../modules/connected-registry/src/settings.ts'
 
@@ -66,6 +67,13 @@ test('the desired properties of the registry are settings that it takes', async 
   const result = parseSettings(JSON.parse(filled), {})
 
   assert.equal(result.kind, 'settings', JSON.stringify(result))
+})
+
+test('the desired properties of the api-proxy are settings that it takes', () => {
+  const result = parseProxySettings(modulesContent['api-proxy']['properties.desired'])
+
+  assert.ok(result.settings)
+  assert.deepEqual(result.problems, [])
 })
 
 test('each module has a section of desired properties whose keys a twin may hold', () => {
