@@ -6,6 +6,8 @@ import { type Manifest, parseManifest } from '../protocol/manifest.ts'
 export interface CopyJob {
   readonly source: ContentSource
   readonly target: ContentTarget
+  /** Copies under way: several tags often lead to the same manifest, which is brought once. */
+  readonly running?: Map<Digest, Promise<readonly Digest[]>>
   /** Told of each manifest that became part of the target. */
   readonly onManifest?: (descriptor: Descriptor) => void
   /** Told of a blob that has to be brought, before it is. */
@@ -31,8 +33,7 @@ const depthLimit = 16
 
 /** Copies a manifest with all it names, children before parents, and every referrer on the way. */
 export async function copyManifest(job: CopyJob, digest: Digest, signal: AbortSignal): Promise<void> {
-  const copied: Digest[] = []
-  await copyTree(job, digest, signal, copied)
+  const copied = await copyTree(job, digest, signal)
   for (const subject of new Set([...copied, digest])) await copyReferrers(job, subject, signal)
 }
 
@@ -53,21 +54,35 @@ export async function copyReferrers(job: CopyJob, subject: Digest, signal: Abort
 }
 
 /**
- * Copies a manifest with all it names, without referrers. What the target holds is skipped, for a manifest is only ever
- * there with everything below it. `copied` collects what was not.
+ * Copies a manifest with all it names, without referrers; resolves to the manifests it brought. What the target holds is
+ * skipped, for a manifest is only ever there with everything below it.
  */
-export async function copyTree(job: CopyJob, digest: Digest, signal: AbortSignal, copied: Digest[] = [], depth = 0) {
-  if (await job.target.hasManifest(digest)) return
+export async function copyTree(
+  job: CopyJob,
+  digest: Digest,
+  signal: AbortSignal,
+  depth = 0
+): Promise<readonly Digest[]> {
+  if (await job.target.hasManifest(digest)) return []
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', digest)
+  const already = job.running?.get(digest)
+  if (already) return already
+  const started = bringTree(job, digest, signal, depth).finally(() => job.running?.delete(digest))
+  job.running?.set(digest, started)
+  return started
+}
+
+async function bringTree(job: CopyJob, digest: Digest, signal: AbortSignal, depth: number): Promise<readonly Digest[]> {
   const stored = await job.source.manifest({ kind: 'digest', digest }, signal)
   if (!stored) throw new CopyError('CONTENT_MISSING', digest)
   const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType)
 
-  for (const child of manifest.manifests) await copyTree(job, child.digest, signal, copied, depth + 1)
+  const copied: Digest[] = []
+  for (const child of manifest.manifests) copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
   await copyBlobs(job, manifest, signal)
   await job.target.putManifest(stored)
   job.onManifest?.(stored.descriptor)
-  copied.push(digest)
+  return [...copied, digest]
 }
 
 /** All at once: how many really run is the target's matter. The first failure is thrown when the others have ended. */

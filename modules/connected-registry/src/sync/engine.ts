@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
@@ -7,7 +8,7 @@ import type { BlobStore } from '../storage/blob-store.ts'
 import type { Bases } from './bases.ts'
 import { leaveScope, runIteration } from './iteration.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
-import { isContinuous, nextTick, openUntil, type Schedule } from './schedule.ts'
+import { nextIteration, openUntil, type Schedule } from './schedule.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
 import { createTransfers } from './transfers.ts'
 
@@ -34,6 +35,7 @@ export interface EngineOptions {
   readonly board: StatusBoard
   readonly log: Log
   readonly now?: () => Date
+  readonly random?: () => number
   readonly transferConcurrency?: number
   /** Told after each iteration that changed what is here. */
   readonly onIteration?: () => void
@@ -44,7 +46,17 @@ const completeEvery = 10
 const longestTimerMs = 2 ** 31 - 1
 
 export function createSyncEngine(options: EngineOptions): SyncEngine {
-  const { registry, blobs, bases, board, log, now = () => new Date(), transferConcurrency = 6, onIteration } = options
+  const {
+    registry,
+    blobs,
+    bases,
+    board,
+    log,
+    now = () => new Date(),
+    random = Math.random,
+    transferConcurrency = 6,
+    onIteration
+  } = options
   const transfers = createTransfers({
     blobs,
     concurrency: transferConcurrency,
@@ -115,7 +127,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   function nextRun(at: Date, immediately: boolean): Date | undefined {
     if (!wish?.parent || wish.patterns.length === 0) return undefined
-    return immediately && openUntil(wish.schedule, at) ? at : nextTick(wish.schedule, at)
+    return immediately && openUntil(wish.schedule, at) ? at : nextIteration(wish.schedule, at, random)
   }
 
   function tick(): void {
@@ -138,7 +150,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   return {
     apply(next) {
-      const isFirst = wish === undefined
+      if (wish && isDeepStrictEqual(scopeOf(wish), scopeOf(next)) && wish.parent === next.parent) return
       const isSameParent = wish?.parent === next.parent
       wish = next
       board.connectedTo(next.parent?.host)
@@ -149,8 +161,6 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
         .then(() => leave(next.patterns))
         .catch((error: unknown) => log.error({ code: codeOf(error), reason: describe(error) }, 'scope not applied'))
       leaving.then(() => schedule(true))
-      if (isFirst)
-        log.debug({ schedule: next.schedule.cron, continuous: isContinuous(next.schedule) }, 'sync scheduled')
     },
     async sync({ complete = false } = {}) {
       while (running && complete && !running.complete) await running.done
@@ -165,6 +175,10 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       await Promise.allSettled([leaving, running?.done])
     }
   }
+}
+
+function scopeOf({ patterns, schedule }: SyncWish) {
+  return { patterns, schedule }
 }
 
 class WindowClosed extends Error {

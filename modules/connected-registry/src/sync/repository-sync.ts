@@ -107,6 +107,7 @@ function createJob(
   return {
     source: parent.repository(name),
     target: createLocalTarget(registry, transfers, name),
+    running: new Map(),
     onManifest: () => board.arrived({ artifacts: 1 }),
     onMissing: ({ size }) => board.arrived({ missingBytes: size }),
     onBrokenReferrer: (subject, error) => broken.push(detailOf(error, `referrer of ${name}@${subject}`)),

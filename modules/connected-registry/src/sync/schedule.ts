@@ -14,8 +14,17 @@ export function isContinuous({ cron }: Schedule): boolean {
   return cron === continuous
 }
 
+/** With a plain parent; jittered, so that a thousand sites do not all ask at the full minute. */
+const pollMs = { least: 50_000, most: 65_000 }
+
+/** When the next iteration of its own accord begins. Undefined: never. */
+export function nextIteration(schedule: Schedule, now: Date, random: () => number): Date | undefined {
+  if (!isContinuous(schedule)) return nextTick(schedule, now)
+  return new Date(now.getTime() + pollMs.least + random() * (pollMs.most - pollMs.least))
+}
+
 /** The next tick after `now`, undefined where the pattern names no moment that ever comes. */
-export function nextTick({ cron }: Schedule, now: Date): Date | undefined {
+function nextTick({ cron }: Schedule, now: Date): Date | undefined {
   return new Cron(cron, { timezone: 'UTC', mode: '5-part' }).nextRun(now) ?? undefined
 }
 

@@ -1,0 +1,91 @@
+import type { TestContext } from 'node:test'
+import {
+  type ParentConnection,
+  parseConnectionString
+} from '../../../modules/connected-registry/src/protocol/connection-string.ts'
+import type { Digest } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { type ForeignRegistry, startForeignRegistry } from '../../fixtures/foreign-registry.ts'
+import type { BuiltImage } from '../../fixtures/image-builder.ts'
+import { basicAuthorization, pushImage } from '../../fixtures/push-image.ts'
+import { requireTool } from '../../fixtures/tools.ts'
+import { type CloudRegistry, createCloudRegistry } from '../../simulators/cloud-registry/cloud-registry.ts'
+import { connectionString } from '../../simulators/world.ts'
+
+/** A registry above, whatever it is made of: what the same journeys need of it. */
+export interface TestParent {
+  readonly connection: ParentConnection
+  put(repository: string, image: BuiltImage, tag?: string): Promise<void>
+  /** Removes the manifest with its tags. */
+  remove(repository: string, digest: Digest): Promise<void>
+  /** It lost its store: everything it held is unknown to it. */
+  loseStore(): Promise<void>
+  /** Undefined where this parent cannot untag. */
+  readonly untag?: (repository: string, tag: string) => Promise<void>
+  /** Undefined for a registry that is not ours. */
+  readonly cloud?: CloudRegistry
+}
+
+export const syncToken = { name: 'siteregistry', password: 'sync=password+/' }
+
+export function connectionTo(host: string): ParentConnection {
+  return parseConnectionString(connectionString(syncToken, host), {})
+}
+
+/** `acr`: with metadata and redirects; `plain`: an OCI registry with Bearer tokens and the referrers API. */
+export async function openCloud(
+  t: TestContext,
+  kind: 'acr' | 'plain',
+  repositories: readonly string[]
+): Promise<TestParent> {
+  const rights = ['content/read', 'metadata/read']
+  const actions = repositories.flatMap((name) => rights.map((right) => `repositories/${name}/${right}`))
+  const cloud = createCloudRegistry({ acr: kind === 'acr', tokens: [{ ...syncToken, actions }] })
+  await cloud.start()
+  t.after(() => cloud.stop())
+  return {
+    connection: connectionTo(cloud.loginServer),
+    cloud,
+    async put(repository, image, tag) {
+      cloud.contents.put(repository, image, tag)
+    },
+    async remove(repository, digest) {
+      cloud.contents.deleteManifest(repository, digest)
+    },
+    async untag(repository, tag) {
+      cloud.contents.untag(repository, tag)
+    },
+    async loseStore() {
+      cloud.reset()
+    }
+  }
+}
+
+/** CNCF distribution with Basic authentication. Undefined: not on this machine, the test is skipped. */
+export async function openForeign(t: TestContext): Promise<TestParent | undefined> {
+  if (!requireTool(t, 'docker-registry')) return undefined
+  const options = { htpasswd: syncToken, delete: true }
+  let foreign: ForeignRegistry = await startForeignRegistry(options)
+  const port = Number(new URL(foreign.url).port)
+  t.after(() => foreign.stop())
+  const authorization = basicAuthorization(syncToken.name, syncToken.password)
+  return {
+    connection: connectionTo(foreign.host),
+    put: (repository, image, tag) => pushImage(image, { url: foreign.url, repository, tag, authorization }),
+    async remove(repository, digest) {
+      const url = new URL(`/v2/${repository}/manifests/${digest}`, foreign.url)
+      const answer = await fetch(url, { method: 'DELETE', headers: { authorization } })
+      if (answer.status !== 202) throw new Error(`DELETE answered ${answer.status}`)
+    },
+    async loseStore() {
+      await foreign.stop()
+      foreign = await startForeignRegistry({ ...options, port })
+    }
+  }
+}
+
+export type ParentKind = 'acr' | 'plain' | 'docker-registry'
+export const parentKinds: readonly ParentKind[] = ['acr', 'plain', 'docker-registry']
+
+export function openParent(t: TestContext, kind: ParentKind, repositories: readonly string[]) {
+  return kind === 'docker-registry' ? openForeign(t) : openCloud(t, kind, repositories)
+}

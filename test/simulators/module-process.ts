@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** One line of a module's log. */
+export interface LogLine {
+  readonly module: string
+  readonly level: string
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+/** A module as its container would run it: a process with nothing but the variables it is given. */
+export interface ModuleProcess {
+  readonly name: string
+  readonly pid: number | undefined
+  /** Resolves when the module says that it serves; rejects when it ends before. */
+  start(): Promise<void>
+  /** Resolves with the exit code, null after SIGKILL. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+  restart(): Promise<void>
+  /** Every line so far. */
+  readonly lines: readonly LogLine[]
+  /** The first line, past or to come, that fits. */
+  line(predicate: (line: LogLine) => boolean, signal: AbortSignal): Promise<LogLine>
+  readonly events: EventEmitter<{ line: [LogLine]; exit: [code: number | null] }>
+}
+
+export interface ModuleProcessOptions {
+  readonly name: string
+  readonly main: URL
+  readonly environment: Readonly<Record<string, string>>
+  /** The message of the line that says it serves. */
+  readonly ready: string
+}
+
+const startTimeoutMs = 20_000
+const lineLimit = 20_000
+
+export function createModuleProcess({ name, main, environment, ready }: ModuleProcessOptions): ModuleProcess {
+  const events = new EventEmitter<{ line: [LogLine]; exit: [code: number | null] }>().setMaxListeners(0)
+  const lines: LogLine[] = []
+  let child: ChildProcess | undefined
+
+  function take(text: string): void {
+    const line = readLine(name, text)
+    if (lines.length === lineLimit) lines.shift()
+    lines.push(line)
+    events.emit('line', line)
+  }
+
+  async function start(): Promise<void> {
+    const arguments_ = ['--disable-warning=DEP0060', fileURLToPath(main)]
+    const env = { PATH: process.env.PATH ?? '', ...environment }
+    const started = spawn(process.execPath, arguments_, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    child = started
+    createInterface({ input: started.stdout }).on('line', take)
+    createInterface({ input: started.stderr }).on('line', take)
+    started.once('exit', (code) => {
+      if (child === started) child = undefined
+      events.emit('exit', code)
+    })
+    const before = lines.length
+    const settled = new AbortController()
+    const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(startTimeoutMs)])
+    const ended = once(started, 'exit', { signal }).then(([code]) => {
+      const last = lines.slice(before).map((line) => line.msg)
+      throw new Error(`${name} ended with ${code} before it served: ${last.join(' | ')}`)
+    })
+    await Promise.race([find(({ msg }) => msg === ready, before, signal), ended]).finally(() => settled.abort())
+  }
+
+  async function find(predicate: (line: LogLine) => boolean, from: number, signal: AbortSignal): Promise<LogLine> {
+    const past = lines.slice(from).find(predicate)
+    if (past) return past
+    for (;;) {
+      const [line] = await once(events, 'line', { signal })
+      if (predicate(line as LogLine)) return line as LogLine
+    }
+  }
+
+  async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const running = child
+    if (!running || running.exitCode !== null) return null
+    const exited = once(running, 'exit')
+    running.kill(signal)
+    const [code] = await exited
+    return code as number | null
+  }
+
+  return {
+    name,
+    get pid() {
+      return child?.pid
+    },
+    start,
+    stop,
+    async restart() {
+      await stop()
+      await start()
+    },
+    lines,
+    line: (predicate, signal) => find(predicate, 0, signal),
+    events
+  }
+}
+
+/** What is no JSON, such as a crash, is a line all the same. */
+function readLine(module: string, text: string): LogLine {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && 'msg' in parsed) return parsed as LogLine
+  } catch {
+    // Told below as it is.
+  }
+  return { module, level: 'error', msg: text }
+}
