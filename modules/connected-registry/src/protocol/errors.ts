@@ -18,7 +18,7 @@ export const registryErrors = {
   TAG_INVALID: { status: 400, message: 'manifest tag did not match the grammar' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
   UNAUTHORIZED: { status: 401, message: 'authentication required' },
-  UNAVAILABLE: { status: 502, message: 'the registry is not reachable' },
+  UNAVAILABLE: { status: 503, message: 'the registry cannot serve now' },
   UNSUPPORTED: { status: 405, message: 'the operation is unsupported' }
 } as const
 
