@@ -1,0 +1,73 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+
+// RFC 9110, 7.6.1: for one connection only, whether `Connection` lists them or not.
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade'
+])
+// What only a door may say of a request; from a client it is a claim, so it goes no further.
+const doorsOwn = /^(?:forwarded|x-real-ip|x-forwarded-.*)$/
+// A peer that lists these in `Connection` would change what the next hop takes for the message.
+const neverListed = new Set(['content-length', 'host', 'expect'])
+
+const bodyless = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
+const hostName = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d{1,5})?$/
+
+/** What makes a request unfit to be passed on, in words for its sender; undefined where nothing does. */
+export function flawOf({ method = '', headers, rawHeaders }: Readonly<IncomingMessage>): string | undefined {
+  // RFC 9112, 3.2: more than one Host, or an invalid one, is refused. HTTP/1.0 may come without.
+  if (rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length > 1)
+    return 'more than one Host'
+  if (headers.host !== undefined && !hostName.test(headers.host)) return 'the Host is not valid'
+  // RFC 9112, 6.1: a coding that we do not undo would be lost with the header that names it.
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return 'the transfer coding is not supported'
+  // Node does not frame a body of these methods, so the next hop could read it as a request of its own.
+  if (bodyless.has(method) && hasBody(headers)) return `a ${method} request has no body`
+  return undefined
+}
+
+export function hasBody(headers: IncomingHttpHeaders): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+export interface Origin {
+  /** The scheme the client used. */
+  readonly scheme: 'http' | 'https'
+  /** `Host` for the next hop, as nginx names it: the address it is reached at. */
+  readonly host: string
+}
+
+/**
+ * A client's headers as the next hop gets them: hop-by-hop headers and claims about forwarding left out,
+ * `X-Forwarded-Host` and `X-Forwarded-Proto` saying what the client sees, so that URLs can be built from them.
+ */
+export function forwardedHeaders(headers: IncomingHttpHeaders, { scheme, host }: Origin): IncomingHttpHeaders {
+  const isDropped = dropped(headers.connection)
+  const kept = Object.entries(headers).filter(([name]) => !isDropped(name) && !doorsOwn.test(name))
+  return {
+    ...Object.fromEntries(kept),
+    ...(headers['transfer-encoding'] !== undefined && { 'transfer-encoding': 'chunked' }),
+    ...(headers.host !== undefined && { 'x-forwarded-host': headers.host }),
+    'x-forwarded-proto': scheme,
+    host
+  }
+}
+
+/** An answer's raw headers (name, value, name, value...) as the client gets them: in order, repeated ones repeated. */
+export function answeredHeaders(rawHeaders: readonly string[], connection: string | undefined): string[] {
+  const isDropped = dropped(connection)
+  return rawHeaders.filter((_, i) => !isDropped((rawHeaders[i - (i % 2)] ?? '').toLowerCase()))
+}
+
+function dropped(connection = ''): (name: string) => boolean {
+  const listed = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
+  return (name) => hopByHop.has(name) || (listed.has(name) && !neverListed.has(name))
+}

@@ -1,0 +1,25 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+
+const intervalMs = 10_000
+
+export interface OutageLog {
+  report(fields: object): void
+}
+
+/** Warns of requests that the registry did not answer: one line in ten seconds, with the number of those before it. */
+export function createOutageLog(log: Log, now: () => number = () => performance.now()): OutageLog {
+  let nextAt = 0
+  let unreported = 0
+  return {
+    report(fields) {
+      if (now() < nextAt) {
+        unreported += 1
+        log.debug(fields, 'request not answered by the registry')
+        return
+      }
+      log.warn({ ...fields, unreported }, 'request not answered by the registry')
+      nextAt = now() + intervalMs
+      unreported = 0
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions as HttpsServerOptions } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { SecureVersion } from 'node:tls'
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import { answerError } from './answers.ts'
+import { createConnections } from './connections.ts'
+
+export type Handle = (request: IncomingMessage, response: ServerResponse) => void
+
+/** PEM, the leaf first. */
+export interface Certificate {
+  readonly certificate: string
+  readonly privateKey: string
+}
+
+export interface TlsVersions {
+  readonly minVersion: SecureVersion
+  readonly maxVersion: SecureVersion
+}
+
+export interface ServerLimits {
+  /** For a request's head, milliseconds. There is no limit for the whole of it: layers take their time. */
+  readonly headersTimeoutMs: number
+  /** A connection on which nothing moves, either way, is closed. Longer than the registry may take to answer. */
+  readonly idleTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
+  readonly handshakeTimeoutMs: number
+  readonly maxHeaderBytes: number
+  /** How long the rest of a request is read whose answer is out already, so that the answer is not lost to a reset. */
+  readonly lingerMs: number
+}
+
+export const serverLimits: ServerLimits = {
+  headersTimeoutMs: 20_000,
+  idleTimeoutMs: 300_000,
+  keepAliveTimeoutMs: 30_000,
+  handshakeTimeoutMs: 10_000,
+  maxHeaderBytes: 32 * 1024,
+  lingerMs: 10_000
+}
+
+export interface ServerOptions {
+  readonly handle: Handle
+  readonly log: Log
+  /** Undefined: plain HTTP. */
+  readonly tls?: { readonly certificate: Certificate; readonly versions: TlsVersions } | undefined
+  readonly limits?: ServerLimits
+}
+
+export interface DoorServer {
+  listen(host: string | undefined, port: number): Promise<AddressInfo>
+  /** For new connections; those that are open keep theirs. */
+  replaceCertificate(certificate: Certificate): void
+  /** Takes no more connections, closes idle ones, lets running requests finish, and cuts those left at `signal`. */
+  stop(signal: AbortSignal): Promise<void>
+}
+
+/** The listening side: HTTP/1.1, over TLS where a certificate is given. */
+export function createDoorServer({ handle, log, tls, limits = serverLimits }: ServerOptions): DoorServer {
+  const connections = createConnections(limits.lingerMs)
+  const secure = tls && createSecureServer({ ...options(limits), ...tls.versions, ...pemOf(tls.certificate) })
+  const server: Server = secure ?? createServer(options(limits))
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    connections.began(request, response)
+    try {
+      handle(request, response)
+    } catch (error) {
+      log.error({ err: error, method: request.method }, 'request could not be handled')
+      answerError(response, 'INTERNAL')
+    }
+  }
+
+  server.on('request', serve)
+  server.on('checkContinue', serve)
+  server.on('connection', connections.opened)
+  server.setTimeout(limits.idleTimeoutMs)
+  server.closeIdleConnections = connections.closeIdle
+
+  return {
+    async listen(host, port) {
+      server.listen({ host, port })
+      await once(server, 'listening')
+      // Such as too many open files: those that are open go on.
+      server.on('error', (error) => log.error({ err: error }, 'connection not accepted'))
+      return server.address() as AddressInfo
+    },
+    replaceCertificate(certificate) {
+      // Whatever is not named here again falls back to Node's defaults.
+      secure?.setSecureContext({ ...tls?.versions, ...pemOf(certificate) })
+    },
+    async stop(signal) {
+      const closed = once(server, 'close')
+      server.close()
+      if (signal.aborted) connections.closeAll()
+      else signal.addEventListener('abort', connections.closeAll, { once: true })
+      await closed
+    }
+  }
+}
+
+function options(limits: ServerLimits): HttpsServerOptions {
+  return {
+    requestTimeout: 0,
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(limits.headersTimeoutMs, 5_000),
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    handshakeTimeout: limits.handshakeTimeoutMs,
+    maxHeaderSize: limits.maxHeaderBytes
+  }
+}
+
+function pemOf({ certificate, privateKey }: Certificate): { readonly cert: string; readonly key: string } {
+  return { cert: certificate, key: privateKey }
+}
