@@ -1,0 +1,111 @@
+import type { AddressInfo } from 'node:net'
+import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
+import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
+import { certificateFromFiles, watchServerCertificate } from '@connected-registry/edge-module/tls.ts'
+import type { Desired } from '@connected-registry/edge-module/twin.ts'
+import { createWorkload, type ServerCertificate } from '@connected-registry/edge-module/workload.ts'
+import packageFile from '../package.json' with { type: 'json' }
+import type { CertificateSource, Config } from './config.ts'
+import { createDoor } from './door.ts'
+import { createForward, formatAddress } from './forward.ts'
+import { createDoorServer, type DoorServer } from './server.ts'
+import { parseSettings } from './settings.ts'
+
+export interface AppOptions {
+  readonly config: Config
+  readonly log: Log
+  /** How long running requests may go on once the module is told to stop, milliseconds. */
+  readonly drainMs: number
+}
+
+export interface App {
+  /** Resolves when the door is open: with the first certificate. Rejects where the port cannot be had. */
+  readonly opened: Promise<AddressInfo>
+  stop(): Promise<void>
+}
+
+/** What the reported twin says, besides what is fixed. */
+interface State {
+  listening?: AddressInfo
+  expiration?: Date
+  desiredVersion?: number
+  problems: readonly string[]
+}
+
+/** Needs nobody to start: the door opens with its certificate, and the twin counts when edgeHub is there. */
+export function startApp({ config, log, drainMs }: AppOptions): App {
+  const forward = createForward(config.registry, log)
+  const handle = createDoor(forward, log)
+  const opened = Promise.withResolvers<AddressInfo>()
+  const state: State = { problems: [] }
+  const client = config.edge && createModuleClient({ environment: config.edge, methods: {}, log })
+  let server: DoorServer | undefined
+
+  /** Each change is rare and worth a message of its own. */
+  function report(): void {
+    client?.report(reportOf(config, state), { urgent: true })
+  }
+
+  function open(certificate?: ServerCertificate): void {
+    server = createDoorServer({ handle, log, tls: certificate && { certificate, versions: config.tlsVersions } })
+    server.listen(config.host, config.port).then(listening, opened.reject)
+  }
+
+  function listening(at: AddressInfo): void {
+    state.listening = at
+    const registry = formatAddress(config.registry)
+    log.info({ address: at.address, port: at.port, registry, certificate: config.certificate.kind }, 'door opened')
+    report()
+    opened.resolve(at)
+  }
+
+  function useCertificate(certificate: ServerCertificate): void {
+    if (server) server.replaceCertificate(certificate)
+    else open(certificate)
+    state.expiration = certificate.expiration
+    report()
+  }
+
+  function useDesired(desired: Desired): void {
+    const { settings, problems } = parseSettings(desired)
+    if (settings) setLogLevel(log, settings.logLevel)
+    if (problems.length > 0) log.warn({ problems }, 'desired properties have problems')
+    state.problems = problems
+    if (typeof desired.$version === 'number') state.desiredVersion = desired.$version
+    report()
+  }
+
+  const load = loaderOf(config.certificate)
+  const watch = load && watchServerCertificate({ load, onCertificate: useCertificate, log })
+  if (!load) open()
+  client?.onDesired(useDesired)
+  client?.start()
+
+  return {
+    opened: opened.promise,
+    async stop() {
+      watch?.stop()
+      await Promise.all([server?.stop(AbortSignal.timeout(drainMs)), client?.stop()])
+      forward.close()
+    }
+  }
+}
+
+function loaderOf(source: CertificateSource): ((signal: AbortSignal) => Promise<ServerCertificate>) | undefined {
+  if (source.kind === 'off') return undefined
+  if (source.kind === 'files') return certificateFromFiles(source.directory)
+  const workload = createWorkload(source.environment)
+  return (signal) => workload.serverCertificate(source.commonName, signal)
+}
+
+function reportOf({ certificate, registry }: Config, state: State): Parameters<ModuleClient['report']>[0] {
+  const { listening, expiration, desiredVersion, problems } = state
+  return {
+    version: packageFile.version,
+    routeAddress: formatAddress(registry),
+    listening: listening && { address: listening.address, port: listening.port },
+    certificate: { source: certificate.kind, expiration: expiration?.toISOString() },
+    desiredVersion,
+    problems
+  }
+}

@@ -1,0 +1,131 @@
+import { type EdgeEnvironment, EnvironmentError, readEdgeEnvironment } from '@connected-registry/edge-module/env.ts'
+import { identityOf } from '@connected-registry/edge-module/identity.ts'
+import type { WorkloadEnvironment } from '@connected-registry/edge-module/workload.ts'
+import { z } from 'zod'
+import type { Address } from './forward.ts'
+import type { TlsVersions } from './server.ts'
+
+/** Fixed at start, from the environment: names of Microsoft's API proxy, and a few of our own (`API_PROXY_`). */
+export interface Config {
+  /** Undefined: every address, of both families where the machine has both. */
+  readonly host: string | undefined
+  readonly port: number
+  /** Where `/v2` and `/acr` lead, by plain HTTP inside the device. */
+  readonly registry: Address
+  readonly certificate: CertificateSource
+  readonly tlsVersions: TlsVersions
+  /** Undefined: not started by IoT Edge. */
+  readonly edge: EdgeEnvironment | undefined
+}
+
+export type CertificateSource =
+  | { readonly kind: 'workload'; readonly environment: WorkloadEnvironment; readonly commonName: string }
+  | { readonly kind: 'files'; readonly directory: string }
+  | { readonly kind: 'off' }
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly code = 'CONFIG'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`the environment cannot be used: ${problems.join('; ')}`)
+    this.problems = problems
+  }
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+type Read<T> = { readonly value: T } | { readonly problems: readonly string[] }
+
+/** Throws ConfigError with every problem at once. A variable that is set but empty counts as not set. */
+export function readConfig(environment: Variables = process.env): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const variables = readVariables(given)
+  const edge = readEdge(given)
+  const certificate = 'value' in edge ? readCertificateSource(given, edge.value) : { problems: [] }
+  if ('value' in variables && 'value' in edge && 'value' in certificate) {
+    return { ...variables.value, edge: edge.value, certificate: certificate.value }
+  }
+  throw new ConfigError([variables, edge, certificate].flatMap((read) => ('problems' in read ? read.problems : [])))
+}
+
+const schema = z.object({
+  NGINX_DEFAULT_PORT: z.string().default('8000').transform(Number).refine(isPort, 'is not a port'),
+  API_PROXY_HOST: z.string().optional(),
+  CONNECTED_ACR_ROUTE_ADDRESS: z
+    .string()
+    .default('connected-registry:8080')
+    .transform((text, context) => readAddress(text) ?? refuse(context, 'is not host:port')),
+  NGINX_DEFAULT_TLS: z
+    .string()
+    .default('TLSv1.2 TLSv1.3')
+    .transform(
+      (text, context) => readVersions(text) ?? refuse(context, 'lists other versions than TLSv1.2 and TLSv1.3')
+    ),
+  API_PROXY_TLS: z.literal('off', 'must be off, or not set').optional()
+})
+
+function readVariables(given: Variables): Read<Omit<Config, 'edge' | 'certificate'>> {
+  const { data, error } = schema.safeParse(given)
+  if (error) return { problems: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) }
+  return {
+    value: {
+      host: data.API_PROXY_HOST,
+      port: data.NGINX_DEFAULT_PORT,
+      registry: data.CONNECTED_ACR_ROUTE_ADDRESS,
+      tlsVersions: data.NGINX_DEFAULT_TLS
+    }
+  }
+}
+
+function readEdge(given: Variables): Read<EdgeEnvironment | undefined> {
+  try {
+    return { value: readEdgeEnvironment(given) }
+  } catch (error) {
+    if (error instanceof EnvironmentError) return { problems: [error.message] }
+    throw error
+  }
+}
+
+/** The runtime's own certificates first, for its clients trust them; never plain HTTP unless it was asked for. */
+function readCertificateSource(given: Variables, edge: EdgeEnvironment | undefined): Read<CertificateSource> {
+  const { API_PROXY_CERTIFICATE_VOLUME: directory, API_PROXY_TLS: tls } = given
+  if (edge?.kind === 'runtime') {
+    const { gatewayHost: commonName } = identityOf(edge)
+    if (commonName) return { value: { kind: 'workload', environment: edge, commonName } }
+    return { problems: ['IOTEDGE_GATEWAYHOSTNAME: is not set, and the certificate is made out to it'] }
+  }
+  if (directory) return { value: { kind: 'files', directory } }
+  if (tls !== undefined) return { value: { kind: 'off' } }
+  const ways = 'run in IoT Edge, set API_PROXY_CERTIFICATE_VOLUME, or set API_PROXY_TLS=off for plain HTTP'
+  return { problems: [`no source of a TLS certificate: ${ways}`] }
+}
+
+function refuse(context: z.RefinementCtx, message: string): never {
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 0 && port <= 65_535
+}
+
+/** `host`, `host:port` or `[IPv6]:port`; without a port it is HTTP's own, as for nginx. */
+function readAddress(text: string): Address | undefined {
+  const [, bracketed, name, digits = '80'] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text) ?? []
+  const host = bracketed ?? name
+  const port = Number(digits)
+  return host !== undefined && port > 0 && isPort(port) ? { host, port } : undefined
+}
+
+/** nginx's `ssl_protocols`: a list by spaces. */
+function readVersions(text: string): TlsVersions | undefined {
+  const versions = text
+    .trim()
+    .split(/[\s,]+/)
+    .sort()
+  const known = versions.filter((version) => version === 'TLSv1.2' || version === 'TLSv1.3')
+  const [minVersion] = known
+  const maxVersion = known.at(-1)
+  return minVersion && maxVersion && known.length === versions.length ? { minVersion, maxVersion } : undefined
+}
