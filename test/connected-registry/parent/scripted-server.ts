@@ -6,6 +6,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline, Readable } from 'node:stream'
 import type { TestContext } from 'node:test'
 
 /** A server that answers what a test tells it to, and remembers what it was asked. */
@@ -81,6 +82,18 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
 export function inTurn(...scripts: readonly Script[]): Script {
   let next = 0
   return (request, response) => scripts[Math.min(next++, scripts.length - 1)]?.(request, response)
+}
+
+/** A body that never ends by itself. */
+export function endless(chunk: Uint8Array, headers: Readonly<Record<string, string>> = {}): Script {
+  function* forever() {
+    for (;;) yield chunk
+  }
+  return (_, response) => {
+    response.writeHead(200, headers)
+    // The client's leaving ends it, as an error that is expected.
+    pipeline(Readable.from(forever()), response, () => {})
+  }
 }
 
 /** An error answer of a registry (distribution-spec, "Error Codes"). */
