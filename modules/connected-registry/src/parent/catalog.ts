@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { isRepositoryName } from '../protocol/reference.ts'
+import { readJson } from './answer.ts'
+import { pageSizeLimit, pages } from './pages.ts'
+import { type ParentLink, scopes } from './parent-link.ts'
+
+const repositoryList = z.object({ repositories: z.array(z.string()).nullable() })
+
+/**
+ * Every repository of the parent that our token may see. A name that our own grammar does not know could not be served, and is
+ * left out. Throws ParentError UNAUTHORIZED or DENIED where the token is bound to repositories, as ACR's are.
+ */
+export async function* listRepositories(link: ParentLink, signal: AbortSignal): AsyncGenerator<string> {
+  const request = { operation: 'catalog', path: '/v2/_catalog', scope: scopes.catalog, signal }
+  const read = { read: (answer: Parameters<typeof readJson>[0]) => readJson(answer, repositoryList, pageSizeLimit) }
+  for await (const page of pages(link, { ...request, ...read })) {
+    yield* (page.repositories ?? []).filter(isRepositoryName)
+  }
+}

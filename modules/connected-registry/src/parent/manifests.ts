@@ -1,0 +1,89 @@
+import type { StoredManifest } from '../protocol/content.ts'
+import type { Descriptor } from '../protocol/descriptor.ts'
+import { algorithmOf, type Digest, digestOf, parseDigest } from '../protocol/digest.ts'
+import { RegistryError } from '../protocol/errors.ts'
+import { type Manifest, manifestSizeLimit, parseManifest } from '../protocol/manifest.ts'
+import { essence, manifestMediaTypes } from '../protocol/media-types.ts'
+import { formatReference, type Reference } from '../protocol/reference.ts'
+import { type Answer, badAnswer, headerOf, readBody, refusal } from './answer.ts'
+import { ParentError } from './parent-error.ts'
+import { type ParentLink, scopes, urlOf } from './parent-link.ts'
+
+export interface ManifestRequest {
+  readonly repository: string
+  readonly reference: Reference
+  readonly signal: AbortSignal
+}
+
+/** Undefined: the registry itself says that it is not there. Its bytes are those of its digest. */
+export async function getManifest(link: ParentLink, request: ManifestRequest): Promise<StoredManifest | undefined> {
+  return link.authentication.request(requestFor(link, 'GET', request), async (answer) => {
+    if (answer.status !== 200) return absent(answer)
+    const bytes = await readBody(answer, manifestSizeLimit)
+    const digest = verifiedDigest(answer, request.reference, bytes)
+    const { mediaType } = readManifest(answer, bytes)
+    return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }
+  })
+}
+
+/** What the reference names now, by HEAD where the parent tells enough in headers. Undefined as in `getManifest`. */
+export async function headManifest(link: ParentLink, request: ManifestRequest): Promise<Descriptor | undefined> {
+  const described = await link.authentication.request(requestFor(link, 'HEAD', request), async (answer) => {
+    if (answer.status === 200) return descriptorIn(answer)
+    // Without a body a 404 says neither what is unknown nor who says so.
+    if (answer.status === 404 || answer.status === 405) return undefined
+    throw await refusal(answer)
+  })
+  return described ?? (await getManifest(link, request))?.descriptor
+}
+
+/** Throws ParentError BAD_ANSWER where it is no manifest we can serve. */
+export function readManifest(answer: Answer, bytes: Uint8Array): Manifest {
+  try {
+    return parseManifest(bytes, headerOf(answer, 'content-type'))
+  } catch (cause) {
+    if (cause instanceof RegistryError) throw badAnswer(answer, 'it is no manifest that is supported', cause)
+    throw cause
+  }
+}
+
+function requestFor(link: ParentLink, method: 'GET' | 'HEAD', { repository, reference, signal }: ManifestRequest) {
+  return {
+    operation: 'manifest',
+    method,
+    url: urlOf(link, `/v2/${repository}/manifests/${formatReference(reference)}`),
+    scope: scopes.pull(repository),
+    headers: { accept: manifestMediaTypes.join(', ') },
+    signal
+  }
+}
+
+// Harbor says NOT_FOUND. A 404 in other words may come from a proxy, a portal or a wrong path: it tells nothing.
+const absentCodes: readonly (string | undefined)[] = ['MANIFEST_UNKNOWN', 'NOT_FOUND']
+
+async function absent(answer: Answer): Promise<undefined> {
+  const error = await refusal(answer)
+  if (error.code !== 'NOT_FOUND' || !absentCodes.includes(error.parentCode)) throw error
+}
+
+function descriptorIn(answer: Answer): Descriptor | undefined {
+  const digest = parseDigest(headerOf(answer, 'docker-content-digest') ?? '')
+  const mediaType = essence(headerOf(answer, 'content-type') ?? '')
+  const length = headerOf(answer, 'content-length') ?? ''
+  return digest && mediaType && /^\d{1,15}$/.test(length) ? { mediaType, digest, size: Number(length) } : undefined
+}
+
+function verifiedDigest(answer: Answer, reference: Reference, bytes: Uint8Array): Digest {
+  const header = headerOf(answer, 'docker-content-digest')
+  const named = header === undefined ? undefined : parseDigest(header)
+  if (header !== undefined && !named) throw badAnswer(answer, 'its Docker-Content-Digest is no digest')
+  const asked = reference.kind === 'digest' ? reference.digest : undefined
+  for (const digest of [asked, named]) if (digest) verify(answer, digest, bytes)
+  return asked ?? named ?? digestOf(bytes)
+}
+
+function verify({ operation, url, status }: Answer, expected: Digest, bytes: Uint8Array): void {
+  const actual = digestOf(bytes, algorithmOf(expected))
+  if (actual === expected) return
+  throw new ParentError('DIGEST_MISMATCH', { operation, url, status, detail: `expected ${expected}, it is ${actual}` })
+}

@@ -1,0 +1,26 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { ParentConnection } from '../protocol/connection-string.ts'
+import type { Authentication } from './authentication.ts'
+import type { Clock } from './clock.ts'
+import type { Dispatcher } from './dispatcher.ts'
+
+/** What everything that is asked of one parent shares. */
+export interface ParentLink {
+  readonly connection: ParentConnection
+  readonly dispatcher: Dispatcher
+  readonly authentication: Authentication
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A path below the login server. Names and references are checked before they come here, digests hold no '/'. */
+export function urlOf({ connection }: Pick<ParentLink, 'connection'>, path: string): URL {
+  return new URL(path, connection.loginServerUrl)
+}
+
+/** ACR, "Scope mapping"; distribution's token specification, "Resource Provider Use". */
+export const scopes = {
+  pull: (repository: string) => `repository:${repository}:pull`,
+  metadata: (repository: string) => `repository:${repository}:metadata_read`,
+  catalog: 'registry:catalog:*'
+} as const

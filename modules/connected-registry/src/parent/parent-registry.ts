@@ -1,0 +1,113 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { ParentConnection } from '../protocol/connection-string.ts'
+import type { ContentSource } from '../protocol/content.ts'
+import type { Descriptor } from '../protocol/descriptor.ts'
+import { essence } from '../protocol/media-types.ts'
+import { isRepositoryName, isTag, type Reference } from '../protocol/reference.ts'
+import { badAnswer, discard, headerOf, refusal } from './answer.ts'
+import { createAuthentication } from './authentication.ts'
+import { openBlob } from './blob-transfer.ts'
+import { listRepositories } from './catalog.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import { getManifest, headManifest } from './manifests.ts'
+import {
+  createMetadata,
+  type EntryOrder,
+  type ManifestEntry,
+  type Metadata,
+  type RepositoryAttributes,
+  type TagEntry
+} from './metadata.ts'
+import { type ParentLink, urlOf } from './parent-link.ts'
+import { listReferrers } from './referrers.ts'
+import { listTags } from './tags.ts'
+
+/** The registry above, as a client sees it: any OCI registry, and ACR's metadata where there is one. All failures are ParentError. */
+export interface ParentRegistry {
+  /** `host[:port]` of its login server. */
+  readonly host: string
+  /** What agreements with it are worth only within: a plain parent has nothing better than its host. */
+  readonly epoch: string
+  /** It is there, speaks the registry API and knows our token. */
+  ping(signal: AbortSignal): Promise<void>
+  repository(name: string): ParentRepository
+  /** Every repository, for patterns. UNAUTHORIZED or DENIED: our token may not list them. */
+  catalog(signal: AbortSignal): AsyncIterable<string>
+}
+
+/**
+ * One repository above. NAME_UNKNOWN, NOT_FOUND, UNAUTHORIZED, DENIED and whatever is retryable mean that nothing is known, never
+ * that nothing is there.
+ */
+export interface ParentRepository extends ContentSource {
+  readonly name: string
+  /** What the tag names now, by one HEAD. Undefined: the registry itself says that there is no such tag. */
+  resolveTag(tag: string, signal: AbortSignal): Promise<Descriptor | undefined>
+  /** Complete when it ends; throws otherwise, also after some tags. */
+  listTags(signal: AbortSignal): AsyncIterable<string>
+  /** ACR's metadata. Undefined: ACR does not know the repository. */
+  attributes(signal: AbortSignal): Promise<RepositoryAttributes | 'unsupported' | undefined>
+  tagEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<TagEntry>
+  manifestEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<ManifestEntry>
+}
+
+export interface ParentRegistryDeps {
+  readonly connection: ParentConnection
+  readonly dispatcher: Dispatcher
+  readonly log: Log
+  readonly clock?: Clock
+}
+
+/** The dispatcher stays the caller's, who closes it. */
+export function createParentRegistry({
+  connection,
+  dispatcher,
+  log,
+  clock = systemClock
+}: ParentRegistryDeps): ParentRegistry {
+  const authentication = createAuthentication({ connection, dispatcher, clock })
+  const link: ParentLink = { connection, dispatcher, authentication, clock, log }
+  const metadata = createMetadata(link)
+  return {
+    host: connection.loginServer,
+    epoch: connection.loginServer,
+    ping: (signal) => ping(link, signal),
+    repository: (name) => repository(link, metadata, name),
+    catalog: (signal) => listRepositories(link, signal)
+  }
+}
+
+function repository(link: ParentLink, metadata: Metadata, name: string): ParentRepository {
+  // Names become paths: only the grammar keeps them from leading elsewhere.
+  if (!isRepositoryName(name)) throw new TypeError(`${JSON.stringify(name)} is no repository name`)
+  return {
+    name,
+    manifest: (reference, signal) => getManifest(link, { repository: name, reference, signal }),
+    blob: (descriptor, offset, signal) => openBlob(link, { repository: name, descriptor, offset, signal }),
+    referrers: (subject, signal) => listReferrers(link, { repository: name, subject, signal }),
+    resolveTag: async (tag, signal) => headManifest(link, { repository: name, reference: tagReference(tag), signal }),
+    listTags: (signal) => listTags(link, name, signal),
+    attributes: (signal) => metadata.attributes(name, signal),
+    tagEntries: (signal, order) => metadata.tagEntries(name, signal, order),
+    manifestEntries: (signal, order) => metadata.manifestEntries(name, signal, order)
+  }
+}
+
+function tagReference(tag: string): Reference {
+  if (!isTag(tag)) throw new TypeError(`${JSON.stringify(tag)} is no tag`)
+  return { kind: 'tag', tag }
+}
+
+// distribution-spec, "Determining Support". A page for people in its place is a portal's, not a registry's.
+async function ping(link: ParentLink, signal: AbortSignal): Promise<void> {
+  const request = { operation: 'ping', method: 'GET', url: urlOf(link, '/v2/'), signal } as const
+  await link.authentication.request(request, async (answer) => {
+    if (answer.status !== 200) throw await refusal(answer)
+    if (essence(headerOf(answer, 'content-type') ?? '') === 'text/html') {
+      answer.close()
+      throw badAnswer(answer, 'it is a page for people')
+    }
+    await discard(answer)
+  })
+}
