@@ -72,6 +72,19 @@ test('a client that leaves before the answer has begun ends the request at the r
   await once(answer, 'close')
 })
 
+test('a client that leaves after its upload, before the answer, ends the request at the registry', async (t) => {
+  const arrived = Promise.withResolvers<ServerResponse>()
+  const registry = await aRegistry(t, (asked, answer) => asked.resume().on('end', () => arrived.resolve(answer)))
+  const door = await aDoor(t, registry.port)
+
+  const client = await openSocket(t, door.port)
+  client.write('PUT /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc')
+  const answer = await arrived.promise
+  client.destroy()
+
+  await once(answer, 'close')
+})
+
 test('a client that leaves during an upload aborts it at the registry', async (t) => {
   const outcome = Promise.withResolvers<unknown>()
   const registry = await aRegistry(t, (asked) => finished(asked.resume()).then(outcome.resolve, outcome.reject))
