@@ -27,14 +27,20 @@ export interface OpenOptions {
   readonly now?: () => Date
   /** What else happens just before a batch is committed. */
   readonly beforeCommit?: (batch: Batch) => Promise<void>
+  /** What holds up the answer to a batch that is applied. */
+  readonly afterCommit?: (batch: Batch) => Promise<void> | undefined
 }
 
 export async function openRegistry(t: TestContext, options: OpenOptions = {}): Promise<OpenRegistry> {
   const { blobs, records } = options.medium === 'files' ? await openFiles(t) : openMemory()
-  const { beforeCommit, now } = options
+  const { beforeCommit, afterCommit, now } = options
   const observed: RecordStore = {
     ...records,
-    commit: (batch) => (beforeCommit ? beforeCommit(batch).then(() => records.commit(batch)) : records.commit(batch))
+    async commit(batch) {
+      if (beforeCommit) await beforeCommit(batch)
+      await records.commit(batch)
+      await afterCommit?.(batch)
+    }
   }
   return { registry: await createRegistry({ blobs, records: observed, now }), blobs, records }
 }
