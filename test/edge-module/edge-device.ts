@@ -11,7 +11,7 @@ import {
   type ModuleClient,
   type ModuleClientOptions
 } from '@connected-registry/edge-module/module-client.ts'
-import { type CertificateAuthority, createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
+import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
 import { createEdgeHub, type EdgeHub } from '../simulators/edge-hub/edge-hub.ts'
 import { moduleEnvironment } from '../simulators/edge-hub/module-environment.ts'
 import { createWorkloadApi, type WorkloadApi } from '../simulators/edge-hub/workload-api.ts'
@@ -34,8 +34,8 @@ export const shortTimings = {
 export interface EdgeDevice {
   readonly hub: EdgeHub
   readonly workload: WorkloadApi
-  readonly certificates: CertificateAuthority
-  readonly folder: string
+  /** The module's, Base64. */
+  readonly key: string
   readonly signal: AbortSignal
   /** A started client that is stopped with the test. */
   client(options?: Partial<ModuleClientOptions>): ModuleClient
@@ -66,8 +66,7 @@ export async function anEdgeDevice(t: TestContext): Promise<EdgeDevice> {
   return {
     hub,
     workload,
-    certificates,
-    folder,
+    key,
     signal: AbortSignal.any([t.signal, AbortSignal.timeout(20_000)]),
     variables,
     environment,

@@ -52,26 +52,26 @@ interface MqttSocket {
 
 /** The SDK's lowest layer, with its gaps closed: who may connect, for how long, and what a failed twin request says. */
 class EdgeHubWire extends MqttBase {
-  readonly #sockets: MqttSocket[]
+  readonly #line: { over: boolean; socket?: MqttSocket }
   readonly #onRenewed: () => void
-  #disposed = false
 
   constructor(connectTimeout: number, onRenewed: () => void) {
-    const sockets: MqttSocket[] = []
+    const line: { over: boolean; socket?: MqttSocket } = { over: false }
     super({
       connect(uri: string, options: object): MqttSocket {
-        const socket = mqtt.connect(uri, { ...options, connectTimeout })
-        sockets.splice(0, sockets.length, socket)
-        return socket
+        line.socket = mqtt.connect(uri, { ...options, connectTimeout })
+        // A renewal under way connects again, whatever has become of the line meanwhile.
+        if (line.over) line.socket.stream.destroy()
+        return line.socket
       }
     })
-    this.#sockets = sockets
+    this.#line = line
     this.#onRenewed = onRenewed
   }
 
   /** Credentials that arrive after the end must not open a second connection beside its successor. */
   override connect(config: MqttBaseTransportConfig, done: Done): void {
-    if (this.#disposed) done(new Error('the connection was given up'))
+    if (this.#line.over) done(new Error('the connection was given up'))
     else super.connect(config, done)
   }
 
@@ -93,9 +93,9 @@ class EdgeHubWire extends MqttBase {
     }
   }
 
-  dispose(): void {
-    this.#disposed = true
-    for (const { stream } of this.#sockets) stream.destroy()
+  destroy(): void {
+    this.#line.over = true
+    this.#line.socket?.stream.destroy()
   }
 }
 
@@ -112,49 +112,58 @@ export async function connectEdgeHub(options: ConnectionOptions): Promise<EdgeHu
   const wire = new EdgeHubWire(timings.connectMs, options.onRenewed)
   const authentication = new Authentication(options)
   const transport = new Mqtt(authentication, wire)
-  const ended = new AbortController()
-  const closed = Promise.withResolvers<Error>()
-  const fail = (reason: Error) => {
-    ended.abort(reason)
-    closed.resolve(reason)
-  }
-  const stop = () => fail(new Error('stopped'))
-  options.signal.addEventListener('abort', stop)
-  if (options.signal.aborted) stop()
-  transport.on('disconnect', (error?: Error) => fail(error ?? new Error('disconnected')))
-  transport.on('error', fail)
+  const end = createEnd(options.signal)
+  transport.on('disconnect', (error?: Error) => end.come(error ?? new Error('disconnected')))
+  transport.on('error', end.come)
   transport.on('twinDesiredPropertiesUpdate', options.onDesiredPatch)
   transport.setOptions({ ca: options.ca, keepalive: timings.keepAliveSeconds })
 
   const call = <T>(what: string, limitMs: number, start: (done: Done<T>) => void) =>
-    within(limitMs, what, settled(start), ended.signal)
+    within(limitMs, what, settled(start), end.signal)
   const connection: EdgeHubConnection = {
-    closed: closed.promise,
-    fail,
+    closed: end.reason,
+    fail: end.come,
     getTwin: async () => readTwin(await call('get twin', timings.requestMs, (done) => transport.getTwin(done))),
     async report(patch) {
       await call('report', timings.requestMs, (done) => transport.updateTwinReportedProperties(patch, done))
     },
     async dispose() {
-      options.signal.removeEventListener('abort', stop)
-      fail(new Error('disposed'))
-      const disconnected = settled((done) => transport.disconnect(done))
-      await within(timings.closeMs, 'disconnect', disconnected).catch(() => undefined) // The socket goes anyhow.
+      end.come(new Error('disposed'))
+      // Asked to disconnect while its line breaks, the SDK waits for a close that is over: only a sound line is asked.
+      if (options.signal.aborted) {
+        const disconnected = settled((done) => transport.disconnect(done))
+        await within(timings.closeMs, 'disconnect', disconnected).catch(() => undefined) // The socket goes anyhow.
+      }
       authentication.stop()
-      wire.dispose()
+      wire.destroy()
     }
   }
 
   try {
     await call('connect', timings.connectMs, (done) => transport.connect(done))
     await call('desired properties', timings.requestMs, (done) => transport.enableTwinDesiredPropertiesUpdates(done))
-    serveMethods(transport, options)
+    serveMethods(transport, options, end.signal)
     await call('direct methods', timings.requestMs, (done) => transport.enableMethods(done))
     return connection
   } catch (error) {
     await connection.dispose()
     throw error
   }
+}
+
+/** The end of a connection comes once, with its reason, and at the latest when `stop` is aborted. */
+function createEnd(stop: AbortSignal) {
+  const ended = new AbortController()
+  const { promise, resolve } = Promise.withResolvers<Error>()
+  const stopped = () => come(new Error('stopped'))
+  function come(reason: Error): void {
+    stop.removeEventListener('abort', stopped)
+    ended.abort(reason)
+    resolve(reason)
+  }
+  stop.addEventListener('abort', stopped)
+  if (stop.aborted) stopped()
+  return { come, reason: promise, signal: ended.signal }
 }
 
 function settled<T>(start: (done: Done<T>) => void): Promise<T | undefined> {
@@ -164,10 +173,12 @@ function settled<T>(start: (done: Done<T>) => void): Promise<T | undefined> {
 }
 
 /** A name that is not registered gets no answer, as with the SDK's own client: the hub tells the caller. */
-function serveMethods(transport: Mqtt, { methods, timings, log }: ConnectionOptions): void {
+function serveMethods(transport: Mqtt, { methods, timings, log }: ConnectionOptions, signal: AbortSignal): void {
+  const options = { timeoutMs: timings.methodMs, log, signal }
   for (const name of Object.keys(methods))
     transport.onDeviceMethod(name, async ({ requestId, body }) => {
-      const { status, payload } = await answerMethod(methods, name, body, { timeoutMs: timings.methodMs, log })
+      const { status, payload } = await answerMethod(methods, name, body, options)
+      if (signal.aborted) return
       const response = new device.DeviceMethodResponse(requestId, transport)
       response
         .send(status, payload)

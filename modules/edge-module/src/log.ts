@@ -35,7 +35,8 @@ export function createLog({ module, level = 'Information', destination }: LogOpt
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) }
   }
-  return destination ? pino(options, destination) : pino(options)
+  // Each line is written before the call returns: a process that ends after its last words must not lose them.
+  return pino(options, destination ?? pino.destination({ sync: true }))
 }
 
 export function setLogLevel(log: Log, level: LogLevel): void {

@@ -13,6 +13,8 @@ export type Methods = Readonly<Record<string, (payload: unknown) => Promise<Meth
 export interface MethodOptions {
   readonly timeoutMs: number
   readonly log: Log
+  /** The caller has gone: whatever the answer, nobody waits for it. */
+  readonly signal?: AbortSignal
 }
 
 // IoT Hub, "direct methods": payloads of requests and responses are limited to 128 KiB.
@@ -32,7 +34,7 @@ export async function answerMethod(
   if (!request.isJson) return refusal(400, 'the payload is not JSON')
   try {
     const answering = Promise.resolve().then(() => methods[name]!(request.payload))
-    return checked(await within(options.timeoutMs, name, answering))
+    return checked(await within(options.timeoutMs, name, answering, options.signal))
   } catch (error) {
     options.log.warn({ method: name, reason: reasonOf(error) }, 'direct method failed')
     return refusal(500, reasonOf(error))

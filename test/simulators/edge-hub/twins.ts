@@ -34,12 +34,8 @@ export function createTwins(modules: readonly string[]): Twins {
     get,
     patchDesired,
     replaceDesired(module, section) {
-      const gone = Object.keys(get(module).desired).filter((key) => key !== '$version' && !(key in section))
-      const removals = Object.fromEntries(gone.map((key) => [key, null]))
-      // A merge would leave what is not named below the top: replaced sections are emptied first.
-      const old = Object.fromEntries(Object.keys(section).map((key) => [key, null]))
-      get(module).desired = merge(get(module).desired, old)
-      return patchDesired(module, { ...removals, ...section })
+      const { $version: _version, ...old } = get(module).desired
+      return patchDesired(module, replacement(old, section))
     },
     patchReported(module, patch) {
       const twin = get(module)
@@ -75,6 +71,16 @@ function merge(target: Section, patch: Section): Section {
     else result.set(key, isSection(value) ? merge(isSection(old) ? old : {}, value) : value)
   }
   return Object.fromEntries(result)
+}
+
+/** The patch that makes `section` of `old`: all of it, with a null for each property that is gone. */
+function replacement(old: Section, section: Section): Section {
+  const gone = Object.keys(old).filter((key) => !Object.hasOwn(section, key))
+  const kept = Object.entries(section).map(([key, value]): [string, Json] => {
+    const before = Object.hasOwn(old, key) ? old[key] : undefined
+    return [key, isSection(before) && isSection(value) ? replacement(before, value) : value]
+  })
+  return Object.fromEntries([...gone.map((key): [string, Json] => [key, null]), ...kept])
 }
 
 /** Why edgeHub refuses these reported properties. (ReportedPropertiesValidator) */

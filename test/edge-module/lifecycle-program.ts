@@ -1,0 +1,36 @@
+import { runModule } from '@connected-registry/edge-module/lifecycle.ts'
+import { createLog } from '@connected-registry/edge-module/log.ts'
+
+// A module whose behaviour is its first argument; it says what it does on its IPC channel.
+
+const [behaviour = '', drainTimeoutMs = '10000'] = process.argv.slice(2)
+const say = (text: string) => process.send?.(text)
+const keepAlive = setInterval(() => undefined, 60_000)
+
+runModule({
+  name: 'example',
+  log: createLog({ module: 'example' }),
+  drainTimeoutMs: Number(drainTimeoutMs),
+  async start() {
+    if (behaviour === 'failsToStart') throw new TypeError('the port is taken')
+    if (behaviour === 'startsSlowly') {
+      say('starting')
+      await new Promise((resolve) => process.once('message', resolve))
+    }
+    if (behaviour === 'throwsLater') setImmediate(() => JSON.parse('{'))
+    if (behaviour === 'rejectsLater') setImmediate(() => void Promise.reject(new RangeError('nobody listens')))
+    say('started')
+    return { stop }
+  }
+})
+
+async function stop(): Promise<void> {
+  say('draining')
+  if (behaviour === 'hangsInStop') return new Promise(() => undefined)
+  if (behaviour === 'failsToStop') throw new Error('the disk is full')
+  // Drained when the test says so, so that a second signal certainly comes meanwhile.
+  if (behaviour === 'drainsSlowly') await new Promise((resolve) => process.once('message', resolve))
+  say('drained')
+  // What is left open does not keep a stopped module alive.
+  keepAlive.ref()
+}
