@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto'
+import { readdir, rename, rm, stat, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type Algorithm, algorithmOf, type Digest, parseDigest } from '../protocol/digest.ts'
+import { openBlobFile } from './blob-file.ts'
+import { type BlobStore, DigestMismatchError, UploadUnknownError } from './blob-store.ts'
+import { makeDirectory, makeWritableDirectory, syncDirectory } from './durable-files.ts'
+import { createBlocks } from './gathered-writes.ts'
+import { blobPath, type StorePaths } from './layout.ts'
+import { codeOf, StoreError } from './store-error.ts'
+import { createKeyedTurns } from './turns.ts'
+import { createUploadFile, loadUploadFile, type UploadFile } from './upload-file.ts'
+
+const algorithms: readonly Algorithm[] = ['sha256', 'sha512']
+const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * Blobs as files (`layout.ts`). A blob is visible only once its bytes, its name and the folders above are on the disk.
+ * Throws StoreError where the folders cannot be written.
+ */
+export async function createFilesystemBlobStore(paths: Pick<StorePaths, 'blobs' | 'uploads'>): Promise<BlobStore> {
+  await makeWritableDirectory(paths.uploads)
+  for (const algorithm of algorithms) await makeWritableDirectory(join(paths.blobs, algorithm))
+  await sweepUploads(paths.uploads)
+
+  const blocks = createBlocks()
+  const uploads = new Map<string, Promise<UploadFile | undefined>>()
+  const durableFolders = new Set<string>()
+  const inTurn = createKeyedTurns()
+  let closed = false
+
+  function checkOpen(): void {
+    if (closed) throw new StoreError('the blob store is closed', { code: 'STORE_CLOSED', path: paths.blobs })
+  }
+
+  /** Looked up on the disk once: uploads go on after a restart. */
+  function find(id: string): Promise<UploadFile | undefined> {
+    // The id is part of a path: nothing but our own form ever gets there.
+    if (!uploadId.test(id)) return Promise.resolve(undefined)
+    const known = uploads.get(id)
+    if (known) return known
+    const loading = loadUploadFile(paths.uploads, id, blocks)
+    uploads.set(id, loading)
+    const forget = () => uploads.delete(id)
+    loading.then((upload) => upload ?? forget(), forget)
+    return loading
+  }
+
+  async function findOpen(id: string): Promise<UploadFile> {
+    checkOpen()
+    const upload = await find(id)
+    if (!upload) throw new UploadUnknownError(id)
+    return upload
+  }
+
+  async function discard(id: string, upload: UploadFile): Promise<void> {
+    uploads.delete(id)
+    await upload.remove()
+  }
+
+  /** One at a time for each digest, so that a removal never takes what a commit has just found in place. */
+  function publish(upload: UploadFile, digest: Digest): Promise<void> {
+    return inTurn(digest, async () => {
+      const path = blobPath(paths.blobs, digest)
+      await keepFolder(dirname(path))
+      const present = await sizeOf(path)
+      if (present !== upload.session.end()) {
+        await upload.sync()
+        await rename(upload.data, path)
+      }
+      // Also where the blob was in place: an earlier process may have died before it came to this.
+      await syncDirectory(dirname(path))
+    })
+  }
+
+  async function keepFolder(folder: string): Promise<void> {
+    if (durableFolders.has(folder)) return
+    await makeDirectory(folder)
+    durableFolders.add(folder)
+  }
+
+  return {
+    async stat(digest) {
+      const size = await sizeOf(blobPath(paths.blobs, digest))
+      return size === undefined ? undefined : { size }
+    },
+    open: (digest, range) => openBlobFile(blobPath(paths.blobs, digest), range),
+    remove(digest) {
+      return inTurn(digest, () => removeFile(blobPath(paths.blobs, digest)))
+    },
+    async *list() {
+      for (const algorithm of algorithms) yield* listBlobs(join(paths.blobs, algorithm), algorithm)
+    },
+    async beginUpload() {
+      checkOpen()
+      const id = randomUUID()
+      const upload = await createUploadFile(paths.uploads, id, blocks)
+      uploads.set(id, Promise.resolve(upload))
+      return id
+    },
+    async uploadState(id) {
+      return (await find(id))?.session.state()
+    },
+    async append(id, content, options) {
+      return (await findOpen(id)).append(content, options)
+    },
+    async commit(id, expected) {
+      const upload = await findOpen(id)
+      return upload.session.complete(async (finish) => {
+        const actual: Digest = `${algorithmOf(expected)}:${await upload.hash(algorithmOf(expected))}`
+        if (actual !== expected) {
+          finish()
+          await discard(id, upload)
+          throw new DigestMismatchError(expected, actual)
+        }
+        await publish(upload, expected)
+        await discard(id, upload)
+        return { digest: expected, size: upload.session.end() }
+      })
+    },
+    async cancel(id) {
+      const upload = await find(id)
+      if (!upload) return false
+      upload.session.interrupt(new UploadUnknownError(id))
+      return upload.session.complete(() => discard(id, upload)).then(() => true, isUnknown)
+    },
+    async close() {
+      closed = true
+      const open = await Promise.all(uploads.values())
+      const reason = new StoreError('the blob store is closed', { code: 'STORE_CLOSED', path: paths.blobs })
+      for (const upload of open) upload?.session.interrupt(reason)
+      await Promise.all(open.map((upload) => upload?.session.complete(async () => undefined).catch(isUnknown)))
+    }
+  }
+}
+
+async function* listBlobs(folder: string, algorithm: Algorithm): AsyncIterable<Digest> {
+  for (const prefix of (await foldersOf(folder)).sort()) {
+    if (!/^[0-9a-f]{2}$/.test(prefix)) continue
+    const entries = await readdir(join(folder, prefix), { withFileTypes: true })
+    for (const { name } of entries.filter((entry) => entry.isFile() && entry.name.startsWith(prefix))) {
+      const digest = parseDigest(`${algorithm}:${name}`)
+      if (digest) yield digest
+    }
+  }
+}
+
+/** Folders without data are what a crash leaves of an upload that was over. */
+async function sweepUploads(folder: string): Promise<void> {
+  for (const id of await foldersOf(folder)) {
+    if (!uploadId.test(id) || (await sizeOf(join(folder, id, 'data'))) !== undefined) continue
+    await rm(join(folder, id), { recursive: true })
+  }
+}
+
+async function foldersOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+}
+
+async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+  await syncDirectory(dirname(path))
+  return true
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    const stats = await stat(path)
+    return stats.isFile() ? stats.size : undefined
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** False: the upload was over already. */
+function isUnknown(error: unknown): false {
+  if (error instanceof UploadUnknownError) return false
+  throw error
+}

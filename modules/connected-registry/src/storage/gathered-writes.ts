@@ -1,0 +1,60 @@
+const blockSize = 1024 * 1024
+const keptBlocks = 8
+
+/** Blocks to copy content into, used again and again: a fresh one for each upload costs more than the copy. */
+export interface Blocks {
+  take(): Uint8Array
+  give(block: Uint8Array): void
+}
+
+export function createBlocks(): Blocks {
+  const free: Uint8Array[] = []
+  return {
+    take: () => free.pop() ?? Buffer.allocUnsafeSlow(blockSize),
+    give(block) {
+      if (free.length < keptBlocks) free.push(block)
+    }
+  }
+}
+
+/**
+ * Gathers small chunks into large writes: while one block is being written, the next one fills. Chunks are copied, so the
+ * source may reuse their memory. What came before a failure of the source is written before the failure is thrown.
+ */
+export async function writeGathered(
+  content: AsyncIterable<Uint8Array>,
+  blocks: Blocks,
+  write: (block: Uint8Array) => Promise<void>
+): Promise<void> {
+  let filling = blocks.take()
+  let resting = blocks.take()
+  let used = 0
+  let writing: Promise<void> = Promise.resolve()
+
+  async function flush(): Promise<void> {
+    await writing
+    if (used === 0) return
+    writing = write(filling.subarray(0, used))
+    // Awaited by the next flush; until then a failure is not an unhandled one.
+    writing.catch(() => undefined)
+    ;[filling, resting] = [resting, filling]
+    used = 0
+  }
+
+  try {
+    for await (const chunk of content) {
+      for (let done = 0; done < chunk.length; ) {
+        const part = chunk.subarray(done, done + filling.length - used)
+        filling.set(part, used)
+        done += part.length
+        used += part.length
+        if (used === filling.length) await flush()
+      }
+    }
+  } finally {
+    await flush()
+    await writing
+    blocks.give(filling)
+    blocks.give(resting)
+  }
+}

@@ -1,0 +1,189 @@
+import type { Hash } from 'node:crypto'
+import { appendFile, type FileHandle, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Algorithm, newHash } from '../protocol/digest.ts'
+import type { AppendOptions, ByteRange } from './blob-store.ts'
+import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
+import { syncDirectory } from './durable-files.ts'
+import { type Blocks, writeGathered } from './gathered-writes.ts'
+import { codeOf } from './store-error.ts'
+import { createUploadSession, type UploadSession } from './upload-session.ts'
+
+/**
+ * One upload on disk, in a folder of its own:
+ *
+ *   data     the bytes, each at its offset
+ *   ranges   with sparse appends only: a line `<first>-<last>` for each range of bytes that is durable
+ *
+ * Without `ranges` every byte of `data` counts.
+ */
+export interface UploadFile {
+  readonly data: string
+  readonly session: UploadSession
+  append(content: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number>
+  /** The digest's hex of all bytes: what was hashed while they arrived, else one read. */
+  hash(algorithm: Algorithm): Promise<string>
+  sync(): Promise<void>
+  remove(): Promise<void>
+}
+
+const noteEveryBytes = 16 * 1024 * 1024
+
+export async function createUploadFile(folder: string, id: string, blocks: Blocks): Promise<UploadFile> {
+  await mkdir(join(folder, id))
+  await writeFile(join(folder, id, 'data'), '', { flag: 'wx' })
+  return uploadFile(join(folder, id), createUploadSession(id, []), { blocks, sparse: false })
+}
+
+/** Undefined: there is no such upload. */
+export async function loadUploadFile(folder: string, id: string, blocks: Blocks): Promise<UploadFile | undefined> {
+  const data = await stat(join(folder, id, 'data')).catch(missing)
+  if (!data) return undefined
+  const notes = await readFile(join(folder, id, 'ranges'), 'utf8').catch(missing)
+  const written = notes === undefined ? firstBytes(data.size) : parseNotes(notes, data.size)
+  return uploadFile(join(folder, id), createUploadSession(id, written), { blocks, sparse: notes !== undefined })
+}
+
+function uploadFile(folder: string, session: UploadSession, from: { blocks: Blocks; sparse: boolean }): UploadFile {
+  const data = join(folder, 'data')
+  const inline = createInlineHash()
+  const notes = createRangeNotes(folder, from.sparse)
+
+  async function write(
+    chunks: AsyncIterable<Uint8Array>,
+    at: number,
+    wrote: (range: ByteRange) => void
+  ): Promise<void> {
+    await using handle = await open(data, 'r+')
+    let [noted, next] = [at, at]
+    try {
+      await writeGathered(chunks, from.blocks, async (block) => {
+        const writing = writeAll(handle, block, next)
+        inline.update(block)
+        await writing
+        wrote({ first: next, last: next + block.length - 1 })
+        next += block.length
+        if (next - noted < noteEveryBytes) return
+        await notes.add(handle, noted, next)
+        noted = next
+      })
+    } finally {
+      await notes.add(handle, noted, next)
+    }
+  }
+
+  return {
+    data,
+    session,
+    append(content, options) {
+      return session.append(content, options, async (chunks, at, wrote) => {
+        if (options.sparse) await notes.begin(session.state().size)
+        inline.expect(options.sparse ? undefined : at)
+        await write(chunks, at, wrote)
+      })
+    },
+    async hash(algorithm) {
+      const end = session.end()
+      const known = algorithm === 'sha256' ? inline.digest(end) : undefined
+      if (known) return known
+      await using handle = await open(data, 'r+')
+      // Bytes that were written but never counted, such as those of a cut append.
+      await handle.truncate(end)
+      return await hashFile(handle, newHash(algorithm))
+    },
+    async sync() {
+      await using handle = await open(data, 'r+')
+      await handle.sync()
+    },
+    remove: () => rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** SHA-256 of bytes that arrive in order from the first one on; of no use from the first byte that does not. */
+function createInlineHash() {
+  const hash = newHash('sha256')
+  let size = 0
+  let usable = true
+  return {
+    /** Before an append at `at`; undefined: anywhere. */
+    expect(at: number | undefined): void {
+      usable &&= at === size
+    },
+    update(block: Uint8Array): void {
+      if (!usable) return
+      hash.update(block)
+      size += block.length
+    },
+    digest: (end: number) => (usable && size === end ? hash.copy().digest('hex') : undefined)
+  }
+}
+
+/** The file `ranges`, once there may be holes: from then on a byte counts only when it is noted. */
+function createRangeNotes(folder: string, begun: boolean) {
+  const path = join(folder, 'ranges')
+  let beginning: Promise<void> | undefined = begun ? Promise.resolve() : undefined
+
+  async function write(size: number): Promise<void> {
+    await using data = await open(join(folder, 'data'), 'r+')
+    await data.datasync()
+    await using handle = await open(path, 'w')
+    await handle.writeFile(size === 0 ? '' : `0-${size - 1}\n`)
+    await handle.sync()
+    await syncDirectory(folder)
+  }
+
+  return {
+    /** Before the first byte that may leave a hole behind it. `size`: what is here so far. */
+    begin(size: number): Promise<void> {
+      beginning ??= write(size).catch((error: unknown) => {
+        beginning = undefined
+        throw error
+      })
+      return beginning
+    },
+    /** The data first, then the line that says so: a power cut may cost a range, never invent one. */
+    async add(data: FileHandle, first: number, next: number): Promise<void> {
+      if (!beginning || next === first) return
+      await data.datasync()
+      // The line feed before keeps a line that was cut from running into this one.
+      await appendFile(path, `\n${first}-${next - 1}\n`)
+    }
+  }
+}
+
+async function writeAll(handle: FileHandle, block: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < block.length; ) {
+    const { bytesWritten } = await handle.write(block, done, block.length - done, position + done)
+    done += bytesWritten
+  }
+}
+
+/** Hashes one block while the next one is read. */
+async function hashFile(handle: FileHandle, hash: Hash): Promise<string> {
+  const blocks = [Buffer.allocUnsafeSlow(1024 * 1024), Buffer.allocUnsafeSlow(1024 * 1024)] as const
+  let position = 0
+  let reading = handle.read(blocks[0], 0, blocks[0].length, position)
+  for (let turn = 1; ; turn++) {
+    const { bytesRead, buffer } = await reading
+    if (bytesRead === 0) return hash.digest('hex')
+    position += bytesRead
+    reading = handle.read(turn % 2 === 0 ? blocks[0] : blocks[1], 0, buffer.length, position)
+    hash.update(buffer.subarray(0, bytesRead))
+  }
+}
+
+/** A line cut by a power failure, or one beyond the data, says nothing. */
+function parseNotes(notes: string, size: number): ByteRanges {
+  let ranges: ByteRanges = []
+  for (const line of notes.split('\n').slice(0, -1)) {
+    const [, first, last] = /^(\d{1,15})-(\d{1,15})$/.exec(line) ?? []
+    const range = { first: Number(first), last: Number(last) }
+    if (range.first <= range.last && range.last < size) ranges = addRange(ranges, range)
+  }
+  return ranges
+}
+
+function missing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error
+  return undefined
+}
