@@ -1,0 +1,75 @@
+import { dirname } from 'node:path'
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import { makeWritableDirectory, syncDirectory } from './durable-files.ts'
+import { createGroupCommit, type GroupCommit } from './group-commit.ts'
+import type { Entry, RecordStore } from './record-store.ts'
+import { compareKeys, decodeValue, encodeBatch, type StoredValue, upperBound } from './record-values.ts'
+import { openReader, storeError } from './sqlite-database.ts'
+
+/**
+ * Records in one SQLite file. `get` and `list` answer at once, by prepared statements on this thread; commits are synced by a
+ * worker thread. Throws StoreError where the file is damaged, of a later release, or cannot be written.
+ */
+export async function createSqliteRecordStore(path: string): Promise<RecordStore> {
+  await makeWritableDirectory(dirname(path))
+  const worker = new Worker(new URL('./sqlite-writer.ts', import.meta.url), { workerData: { path } })
+  const writer = createGroupCommit(worker, path)
+  try {
+    await writer.opened
+    await syncDirectory(dirname(path))
+    return sqliteRecordStore(path, openReader(path), writer)
+  } catch (error) {
+    await writer.close()
+    throw storeError(path, error)
+  }
+}
+
+function sqliteRecordStore(path: string, reader: DatabaseSync, writer: GroupCommit): RecordStore {
+  const one = prepare(reader, 'SELECT value FROM records WHERE key = ?')
+  const page = prepare(reader, 'SELECT key, value FROM records WHERE key >= ? AND key < ? ORDER BY key LIMIT ?')
+
+  function read<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw storeError(path, error)
+    }
+  }
+
+  return {
+    get(key) {
+      const row = read(() => one.get(key)) as unknown as readonly SQLOutputValue[] | undefined
+      return row && decodeValue(row[0] as StoredValue)
+    },
+    list(prefix, { after, limit }) {
+      const [from, to] = [firstKey(prefix, after), upperBound(prefix) ?? aboveAllText]
+      const rows = read(() =>
+        page.all(from, to, Math.max(0, limit))
+      ) as unknown as readonly (readonly SQLOutputValue[])[]
+      return rows.map(([key, value]): Entry => [key as string, decodeValue(value as StoredValue)])
+    },
+    commit: (batch) => writer.commit(encodeBatch(batch)),
+    async close() {
+      // The writer is the last to close: the last connection folds the write-ahead log into the file.
+      if (reader.isOpen) reader.close()
+      await writer.close()
+    }
+  }
+}
+
+/** SQLite orders every text before every blob. */
+const aboveAllText = new Uint8Array(0)
+
+/** No text is between a key and the same key followed by U+0000. */
+function firstKey(prefix: string, after: string | undefined): string {
+  const next = `${after}\0`
+  return after === undefined || compareKeys(next, prefix) < 0 ? prefix : next
+}
+
+/** Rows as arrays: an object for each row costs more than the look-up. */
+function prepare(database: DatabaseSync, sql: string): StatementSync {
+  const statement = database.prepare(sql)
+  statement.setReturnArrays(true)
+  return statement
+}
