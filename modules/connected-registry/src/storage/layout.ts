@@ -23,6 +23,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   change:<sequence, 16 digits>                    Change            the change log
  *   log:head                                        number            the last sequence given out
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
+ *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
  *   identity:<name>                                 who this instance is, and its keys
  */
 export function storePaths(dataVolume: string): StorePaths {
@@ -67,5 +68,6 @@ export const keys = {
   logHead: 'log:head',
   bases: (repository: string) => `base:${repository}:`,
   base: (repository: string, reference: string) => `base:${repository}:${reference}`,
+  looked: (repository: string) => `looked:${repository}`,
   identity: (name: string) => `identity:${name}`
 } as const
