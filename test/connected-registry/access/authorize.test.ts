@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { authorize, grantedScopes } from '../../../modules/connected-registry/src/access/authorize.ts'
+import {
+  authorize,
+  authorizeCatalog,
+  grantedScopes,
+  mayList
+} from '../../../modules/connected-registry/src/access/authorize.ts'
 import type { Identity } from '../../../modules/connected-registry/src/access/tokens.ts'
 import { type Action, parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { parseTokenScopes } from '../../../modules/connected-registry/src/protocol/token-scope.ts'
@@ -68,12 +73,33 @@ test('of the scopes asked for an identity gets what it may have, the rest is lef
     'repository:app/odd:fly'
   ])
 
+  const catalog = { type: 'registry', name: 'catalog', actions: ['*'] }
   assert.deepEqual(grantedScopes(everything, asked, 'ReadOnly'), [
     { type: 'repository', name: 'app/web', actions: ['pull'] },
-    { type: 'repository', name: 'app/all', actions: ['pull', 'metadata_read'] }
+    { type: 'repository', name: 'app/all', actions: ['pull', 'metadata_read'] },
+    catalog
   ])
   assert.deepEqual(grantedScopes(everything, asked, 'ReadWrite'), [
     { type: 'repository', name: 'app/web', actions: ['pull', 'push', 'delete'] },
-    { type: 'repository', name: 'app/all', actions: ['pull', 'push', 'delete', 'metadata_read', 'metadata_write'] }
+    { type: 'repository', name: 'app/all', actions: ['pull', 'push', 'delete', 'metadata_read', 'metadata_write'] },
+    catalog
   ])
+})
+
+test('the catalog is for whoever may read something, and shows nothing else', () => {
+  const access = [{ type: 'repository', name: 'app/web', actions: ['pull'] }]
+  const catalog = [{ type: 'registry', name: 'catalog', actions: ['*'] }]
+  const pusher: Identity = { name: 'p', scopeMap: parseScopeMap(['repositories/app/*/content/write']).scopeMap }
+  const lister: Identity = { name: 'l', scopeMap: parseScopeMap(['repositories/app/*/metadata/read']).scopeMap }
+
+  assert.deepEqual(authorizeCatalog(undefined), { kind: 'unauthenticated' })
+  assert.equal(authorizeCatalog(pusher).kind, 'denied')
+  assert.equal(authorizeCatalog(lister).kind, 'allowed')
+  assert.equal(authorizeCatalog({ ...lister, access }).kind, 'unauthenticated')
+  assert.equal(authorizeCatalog({ ...lister, access: catalog }).kind, 'allowed')
+  assert.deepEqual(grantedScopes(pusher, catalog, 'ReadWrite'), [])
+  assert.deepEqual(
+    [mayList(lister, 'app/web'), mayList(everything, 'app/web'), mayList(pusher, 'app/web'), mayList(lister, 'other')],
+    [true, true, false, false]
+  )
 })

@@ -41,16 +41,34 @@ export function authorize({ identity, action, repository, mode }: AccessRequest)
   return { kind: 'allowed' }
 }
 
+/**
+ * May list repositories at all: whoever may read one of them. An access token must have been issued for `registry:catalog:*`.
+ * Which ones a list shows is `mayList`.
+ */
+export function authorizeCatalog(identity: Identity | undefined): Decision {
+  if (!identity) return { kind: 'unauthenticated' }
+  if (!identity.scopeMap.repositories.some(({ actions }) => actions.some(isReading))) return refusedByScope
+  if (identity.access && !identity.access.some(isCatalog)) return { kind: 'unauthenticated' }
+  return { kind: 'allowed' }
+}
+
+/** A catalog shows what the scope map lets its reader see (facts: ACR, "On the connected registry"). */
+export function mayList({ scopeMap }: Identity, repository: string): boolean {
+  return allows(scopeMap, 'content/read', repository) || allows(scopeMap, 'metadata/read', repository)
+}
+
+/** The scope of a catalog (token specification, "Resource Scope"). */
+export const catalogScope: TokenScope = { type: 'registry', name: 'catalog', actions: ['*'] }
+
 /** What of `scopes` an identity gets. What it may not have is left out, not refused (token specification, "Requesting a Token"). */
-export function grantedScopes(
-  identity: Identity,
-  scopes: readonly TokenScope[],
-  mode: Mode
-): readonly (TokenScope & { readonly actions: readonly ScopeAction[] })[] {
-  return scopes
-    .filter((scope) => scope.type === 'repository')
-    .map(({ type, name, actions }) => ({ type, name, actions: wanted(actions).filter(isGranted(name)) }))
-    .filter((scope) => scope.actions.length > 0)
+export function grantedScopes(identity: Identity, scopes: readonly TokenScope[], mode: Mode): readonly TokenScope[] {
+  return scopes.map(granted).filter((scope) => scope.actions.length > 0)
+
+  function granted(scope: TokenScope): TokenScope {
+    if (scope.type === 'repository') return { ...scope, actions: wanted(scope.actions).filter(isGranted(scope.name)) }
+    const isAllowed = isCatalog(scope) && authorizeCatalog(identity).kind === 'allowed'
+    return isAllowed ? catalogScope : { ...scope, actions: [] }
+  }
 
   function isGranted(repository: string): (action: ScopeAction) => boolean {
     return (action) => authorize({ identity, action: scopeActions[action], repository, mode }).kind === 'allowed'
@@ -61,6 +79,14 @@ const everyScopeAction = Object.keys(scopeActions) as readonly ScopeAction[]
 
 function wanted(actions: readonly string[]): readonly ScopeAction[] {
   return actions.includes('*') ? everyScopeAction : everyScopeAction.filter((action) => actions.includes(action))
+}
+
+function isCatalog({ type, name, actions }: TokenScope): boolean {
+  return type === catalogScope.type && name === catalogScope.name && actions.includes('*')
+}
+
+function isReading(action: Action): boolean {
+  return action === 'content/read' || action === 'metadata/read'
 }
 
 function covers(access: readonly TokenScope[], action: Action, repository: string): boolean {

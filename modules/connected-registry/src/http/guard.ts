@@ -1,7 +1,14 @@
 import type { RouterContext } from '@koa/router'
 import type { Context } from 'koa'
 import type { Access } from '../access/access.ts'
-import { authorize, type Mode, type ScopeAction } from '../access/authorize.ts'
+import {
+  authorize,
+  authorizeCatalog,
+  catalogScope,
+  type Decision,
+  type Mode,
+  type ScopeAction
+} from '../access/authorize.ts'
 import type { Identity } from '../access/tokens.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { isRepositoryName } from '../protocol/reference.ts'
@@ -10,8 +17,8 @@ import type { TokenScope } from '../protocol/token-scope.ts'
 import { authenticate, bearerRequired } from './authentication.ts'
 import type { Handler } from './handler.ts'
 
-/** What a route asks for: an action on the repository in its path, any client token in force, or nothing. */
-export type Need = Action | 'any token' | 'nothing'
+/** What a route asks for: an action on the repository in its path, the right to list some, any client token in force, or nothing. */
+export type Need = Action | 'catalog' | 'any token' | 'nothing'
 
 export interface GuardOptions {
   readonly access: Access
@@ -33,15 +40,17 @@ export function guarded(need: Need, handle: Handler, options: GuardOptions) {
     const identity = await authenticate(options.access, ctx.req)
     const { repository = '', reference = '' } = ctx.params
     if (need === 'any token') requireIdentity(ctx, identity)
+    else if (need === 'catalog') requireCatalog(ctx, identity)
     else requirePermission(ctx, { identity, action: need, repository, mode: options.mode() })
-    return handle(ctx, { repository, reference })
+    return handle(ctx, { repository, reference, identity })
   }
 }
 
 /** Where no route is: nobody learns that without a token, and what would change something is refused like any such thing. */
 export function unrouted({ access, mode }: GuardOptions) {
   return async (ctx: Context): Promise<void> => {
-    if (!ctx.path.startsWith('/v2/')) throw new RegistryError('NAME_UNKNOWN', undefined, 'no such page')
+    if (!ctx.path.startsWith('/v2/') && !ctx.path.startsWith('/acr/v1/'))
+      throw new RegistryError('NAME_UNKNOWN', undefined, 'no such page')
     const identity = await authenticate(access, ctx.req)
     requireIdentity(ctx, identity)
     if (ctx.method === 'GET' || ctx.method === 'HEAD') throw new RegistryError('NAME_UNKNOWN')
@@ -59,17 +68,30 @@ function requirePermission(ctx: Context, request: Parameters<typeof authorize>[0
   const { identity, action, repository } = request
   const isNamed = isNameIn(ctx.path, repository)
   if (identity && !isNamed) throw new RegistryError('NAME_INVALID')
-  const decision = authorize(request)
+  const scope: TokenScope = { type: 'repository', name: repository, actions: scopesOf[action] }
+  requireAllowed(ctx, authorize(request), { identity, scope: isNamed ? scope : undefined })
+}
+
+function requireCatalog(ctx: Context, identity: Identity | undefined): void {
+  requireAllowed(ctx, authorizeCatalog(identity), { identity, scope: catalogScope })
+}
+
+interface Asked {
+  readonly identity: Identity | undefined
+  readonly scope: TokenScope | undefined
+}
+
+function requireAllowed(ctx: Context, decision: Decision, { identity, scope }: Asked): void {
   if (decision.kind === 'denied') throw new RegistryError('DENIED', undefined, decision.message)
   if (decision.kind === 'allowed') return
-  const scope: TokenScope = { type: 'repository', name: repository, actions: scopesOf[action] }
   const error = identity ? 'insufficient_scope' : hasAuthorization(ctx) ? 'invalid_token' : undefined
-  throw bearerRequired(ctx, isNamed ? scope : undefined, error)
+  throw bearerRequired(ctx, scope, error)
 }
 
 // The name stands in the path as it is: an encoded slash would be a second spelling of another repository.
 function isNameIn(path: string, repository: string): boolean {
-  return isRepositoryName(repository) && path.startsWith(`/v2/${repository}/`)
+  if (!isRepositoryName(repository)) return false
+  return path.startsWith(`/v2/${repository}/`) || `${path}/`.startsWith(`/acr/v1/${repository}/`)
 }
 
 function hasAuthorization(ctx: Context): boolean {

@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import type { Identity } from '../access/tokens.ts'
 
 /** What a request is about, taken from its path and found well formed and allowed before a handler sees it. */
 export interface Target {
@@ -6,6 +7,8 @@ export interface Target {
   readonly repository: string
   /** A tag, a digest or neither: the rest of the path, decoded. Empty where the route names none. */
   readonly reference: string
+  /** Who asks. Undefined where the route needs nobody. */
+  readonly identity?: Identity
 }
 
 /** Answers a request, or throws a RegistryError. */

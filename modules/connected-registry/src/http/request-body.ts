@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http'
+import type { Context } from 'koa'
+import { RegistryError } from '../protocol/errors.ts'
 
 /** RFC 9112, section 6.3: a request has a body when one of the two headers says so. */
 export function hasBody(request: IncomingMessage): boolean {
@@ -25,4 +27,42 @@ export function discardBody(request: IncomingMessage, limit = { bytes: 2 ** 20, 
     clearTimeout(timer)
     request.pause()
   })
+}
+
+export interface BodyLimits {
+  readonly bytes: number
+  /** How long a sender may stand still. */
+  readonly idleMs?: number
+}
+
+/** A small body, whole. Throws RegistryError TOO_LARGE as soon as it is, SIZE_INVALID where the sender stops before its end. */
+export async function readBody(ctx: Context, { bytes, idleMs = 30_000 }: BodyLimits): Promise<Uint8Array> {
+  const { req } = ctx
+  if (Number(req.headers['content-length'] ?? 0) > bytes) throw new RegistryError('TOO_LARGE', { limit: bytes })
+  const parts: Buffer[] = []
+  let size = 0
+  // Kept open where we stop reading: the answer still has to go out on it.
+  const arriving: AsyncIterable<Buffer> = req.iterator({ destroyOnReturn: false })
+  const standstill = setTimeout(() => req.destroy(), idleMs)
+  try {
+    for await (const part of arriving) {
+      standstill.refresh()
+      size += part.length
+      if (size > bytes) throw new RegistryError('TOO_LARGE', { limit: bytes })
+      parts.push(part)
+    }
+  } catch (error) {
+    if (error instanceof RegistryError) throw error
+    throw new RegistryError('SIZE_INVALID', undefined, 'the body ended before it was whole')
+  } finally {
+    clearTimeout(standstill)
+  }
+  keepConnection(ctx)
+  return Buffer.concat(parts, size)
+}
+
+/** To be called once a body was read to its end: what follows it on its connection is a request again. */
+export function keepConnection({ req, res }: Context): void {
+  const isPersistent = req.httpVersion === '1.1' && !/\bclose\b/i.test(req.headers.connection ?? '')
+  res.shouldKeepAlive = isPersistent
 }

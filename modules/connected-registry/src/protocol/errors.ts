@@ -16,6 +16,7 @@ export const registryErrors = {
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match the grammar' },
+  TOO_LARGE: { status: 413, message: 'the content is larger than this registry takes' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
   UNAUTHORIZED: { status: 401, message: 'authentication required' },
   UNAVAILABLE: { status: 503, message: 'the registry cannot serve now' },
