@@ -5,6 +5,7 @@ import { digestOf } from '../../modules/connected-registry/src/protocol/digest.t
 import {
   type BlobStore,
   DigestMismatchError,
+  type UploadEntry,
   UploadUnknownError
 } from '../../modules/connected-registry/src/storage/blob-store.ts'
 import { randomBytes } from '../fixtures/random-bytes.ts'
@@ -225,6 +226,21 @@ export function persistentBlobStoreContract(
       await reopened.append(id, inChunks(bytes.subarray(1_600_000), 60_000), { at: 1_600_000 })
       await reopened.commit(id, digestOf(bytes))
       assert.ok((await readBlob(reopened, digestOf(bytes)))?.equals(bytes))
+    })
+
+    test('an upload is listed with what it holds', async (t) => {
+      const { store, reopen } = await create(t)
+      const id = await store.beginUpload()
+      await store.append(id, inChunks(randomBytes('listed', 5000), 500), { at: 0 })
+
+      const reopened = await reopen()
+
+      const listed: UploadEntry[] = []
+      for await (const upload of reopened.listUploads()) listed.push(upload)
+      assert.deepEqual(
+        listed.map(({ id, size }) => ({ id, size })),
+        [{ id, size: 5000 }]
+      )
     })
 
     test('an append under way ends with the store, and what came counts', async (t) => {

@@ -5,6 +5,7 @@ import { digestOf } from '../../modules/connected-registry/src/protocol/digest.t
 import {
   type BlobStore,
   DigestMismatchError,
+  type UploadEntry,
   UploadOffsetError,
   UploadUnknownError
 } from '../../modules/connected-registry/src/storage/blob-store.ts'
@@ -143,6 +144,43 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
       assert.deepEqual(await store.uploadState(known), { size: 0, missing: [] })
     })
 
+    test('listUploads names each upload that is not over, with the bytes it holds', async (t) => {
+      const store = await create(t)
+      const [begun, filled, holed, cancelled, committed] = await Promise.all(
+        Array.from({ length: 5 }, () => store.beginUpload())
+      )
+      await store.append(filled!, inChunks(randomBytes('listed', 3000), 1000), { at: 0 })
+      await store.append(holed!, inChunks(randomBytes('listed', 10), 10), { at: 100, sparse: true })
+      await store.cancel(cancelled!)
+      await store.commit(committed!, digestOf(new Uint8Array()))
+
+      const listed = await listUploads(store)
+
+      const sizes = new Map(listed.map(({ id, size }) => [id, size]))
+      assert.deepEqual(
+        sizes,
+        new Map([
+          [begun, 0],
+          [filled, 3000],
+          [holed, 0]
+        ])
+      )
+      assert.equal(listed.length, 3)
+    })
+
+    test('listUploads says when bytes last came', async (t) => {
+      const store = await create(t)
+      const hourAgo = Date.now() - 3_600_000
+      const id = await store.beginUpload()
+      const [begun] = await listUploads(store)
+
+      await store.append(id, inChunks(randomBytes('late', 10), 10), { at: 0 })
+
+      const [written] = await listUploads(store)
+      assert.ok(begun && written && begun.writtenAt.getTime() > hourAgo)
+      assert.ok(written.writtenAt >= begun.writtenAt)
+    })
+
     test('sparse appends in any order, in parallel or not, give exact content and know what is missing', async (t) => {
       const store = await create(t)
       const size = 400
@@ -230,6 +268,12 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
       assert.deepEqual(await store.uploadState(id), { size: 0, missing: [{ first: 0, last: 99 }] })
     })
   })
+}
+
+async function listUploads(store: BlobStore): Promise<readonly UploadEntry[]> {
+  const uploads: UploadEntry[] = []
+  for await (const upload of store.listUploads()) uploads.push(upload)
+  return uploads
 }
 
 function stateOfBitmap(here: Uint8Array) {

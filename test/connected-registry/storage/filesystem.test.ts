@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { appendFile, mkdir, readdir, readFile, readlink, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, readlink, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -98,6 +98,19 @@ test('what a crash left of an upload that was over is swept at the next start', 
 
   assert.equal(await reopened.uploadState(over), undefined)
   assert.deepEqual(await readdir(paths.uploads), [id])
+})
+
+test('an upload was last written when its data was, and listing them opens nothing for good', async (t) => {
+  const { store, paths, reopen } = await openStore(t)
+  const id = await store.beginUpload()
+  await store.append(id, inChunks(randomBytes('old', 100), 50), { at: 0 })
+  const weekAgo = new Date('2026-01-02T03:04:05.000Z')
+  await utimes(join(paths.uploads, id, 'data'), weekAgo, weekAgo)
+
+  const reopened = await reopen()
+
+  for await (const upload of reopened.listUploads()) assert.deepEqual(upload, { id, size: 100, writtenAt: weekAgo })
+  assert.deepEqual(await openFilesBelow(paths.root), [])
 })
 
 test('bytes on the disk that were never noted are missing, and a note that was cut says nothing', async (t) => {

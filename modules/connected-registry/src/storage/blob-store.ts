@@ -21,6 +21,8 @@ export interface BlobStore {
   /** Verified against `expected`, durable, then visible, in this order. Throws `DigestMismatchError` and keeps nothing. */
   commit(id: string, expected: Digest): Promise<Pick<Descriptor, 'digest' | 'size'>>
   cancel(id: string): Promise<boolean>
+  /** Every upload that is not over, in no particular order. */
+  listUploads(): AsyncIterable<UploadEntry>
   close(): Promise<void>
 }
 
@@ -42,6 +44,14 @@ export interface BlobReader {
 export interface UploadState {
   readonly size: number
   readonly missing: readonly ByteRange[]
+}
+
+export interface UploadEntry {
+  readonly id: string
+  /** As in `UploadState`. */
+  readonly size: number
+  /** When bytes last came; at first, when it began. */
+  readonly writtenAt: Date
 }
 
 export interface AppendOptions {

@@ -124,6 +124,14 @@ export async function createFilesystemBlobStore(paths: Pick<StorePaths, 'blobs' 
       upload.session.interrupt(new UploadUnknownError(id))
       return upload.session.complete(() => discard(id, upload)).then(() => true, isUnknown)
     },
+    async *listUploads() {
+      for (const id of (await foldersOf(paths.uploads)).filter((name) => uploadId.test(name))) {
+        // Only looked at: an upload nobody goes on with is not worth keeping in mind.
+        const upload = await (uploads.get(id) ?? loadUploadFile(paths.uploads, id, blocks))
+        const writtenAt = await upload?.writtenAt()
+        if (upload && writtenAt) yield { id, size: upload.session.state().size, writtenAt }
+      }
+    },
     async close() {
       closed = true
       const open = await Promise.all(uploads.values())

@@ -7,6 +7,7 @@ import { createUploadSession, type UploadSession } from './upload-session.ts'
 interface Upload {
   readonly session: UploadSession
   readonly bytes: GrowingBytes
+  writtenAt: Date
 }
 
 /** Blobs in this process's memory: for tests, and the second medium that keeps the seam honest. */
@@ -39,19 +40,20 @@ export function createMemoryBlobStore(): BlobStore {
     },
     async beginUpload() {
       const id = randomUUID()
-      uploads.set(id, { session: createUploadSession(id, []), bytes: createGrowingBytes() })
+      uploads.set(id, { session: createUploadSession(id, []), bytes: createGrowingBytes(), writtenAt: new Date() })
       return id
     },
     async uploadState(id) {
       return uploads.get(id)?.session.state()
     },
     async append(id, content, options) {
-      const { session, bytes } = find(id)
-      return session.append(content, options, async (chunks, at, wrote) => {
+      const upload = find(id)
+      return upload.session.append(content, options, async (chunks, at, wrote) => {
         let next = at
         for await (const chunk of chunks) {
           if (chunk.length === 0) continue
-          bytes.set(chunk, next)
+          upload.bytes.set(chunk, next)
+          upload.writtenAt = new Date()
           wrote({ first: next, last: next + chunk.length - 1 })
           next += chunk.length
         }
@@ -75,6 +77,9 @@ export function createMemoryBlobStore(): BlobStore {
       uploads.delete(id)
       upload.session.interrupt(new UploadUnknownError(id))
       return true
+    },
+    async *listUploads() {
+      for (const [id, { session, writtenAt }] of uploads) yield { id, size: session.state().size, writtenAt }
     },
     async close() {
       for (const { session } of uploads.values()) session.interrupt(new Error('the blob store is closed'))

@@ -24,6 +24,8 @@ export interface UploadFile {
   /** The digest's hex of all bytes: what was hashed while they arrived, else one read. */
   hash(algorithm: Algorithm): Promise<string>
   sync(): Promise<void>
+  /** Undefined: it is over. */
+  writtenAt(): Promise<Date | undefined>
   remove(): Promise<void>
 }
 
@@ -95,6 +97,7 @@ function uploadFile(folder: string, session: UploadSession, from: { blocks: Bloc
       await using handle = await open(data, 'r+')
       await handle.sync()
     },
+    writtenAt: async () => (await stat(data).catch(missing))?.mtime,
     remove: () => rm(folder, { recursive: true, force: true })
   }
 }
