@@ -12,12 +12,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   storage: ['protocol', 'log'],
   registry: ['storage', 'protocol', 'log'],
   access: ['storage', 'protocol', 'log'],
+  integrity: ['registry', 'storage', 'protocol', 'log'],
   children: ['registry', 'storage', 'protocol', 'log'],
   parent: ['protocol', 'log'],
   sync: ['registry', 'access', 'children', 'parent', 'storage', 'protocol', 'log'],
   http: ['registry', 'access', 'children', 'protocol', 'log'],
   'connected-registry root': [
-    ...['protocol', 'storage', 'registry', 'access', 'children', 'parent', 'sync', 'http'],
+    ...['protocol', 'storage', 'registry', 'access', 'integrity', 'children', 'parent', 'sync', 'http'],
     ...['edge-module', 'log']
   ],
   'api-proxy routes': [],

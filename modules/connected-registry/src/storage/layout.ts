@@ -11,19 +11,29 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *       records.sqlite (-wal, -shm)        records: catalog, manifests, change log, bases
  *       blobs/<algorithm>/<2 hex>/<hex>    content, whole and verified; never written in place
  *       uploads/<id>/                      bytes arriving for one blob
+ *       quarantine/<algorithm>-<hex>       content that did not match its digest: kept for a person, served to nobody
  *
  * Keys of the record store. A repository name holds no ':' and no space, a tag neither; so a prefix that ends with one
  * of them selects exactly one repository.
  *
  *   repository:<repository>                         { createdAt }
  *   tag:<repository>:<tag in lower case> <tag>      TagRecord         (distribution-spec: tags list in case-insensitive order)
+ *   updated:<repository>                            UpdatedRecord     when something last changed in it
  *   link:<repository>:<digest>                      LinkRecord        what the repository holds: manifests and blobs
  *   referrer:<repository>:<subject>:<digest>        Descriptor        one per manifest with a subject
+ *   holder:<digest>:<repository>                    true              who links it: one beside each link
+ *   use:<repository>:<digest>:<manifest>            true              which manifests linked there name it (not as their subject)
+ *   tagged:<repository>:<digest>:<tag>              true              which tags point at it: one beside each tag
  *   manifest:<digest>                               bytes             shared by all repositories
+ *   review:link:<repository>:<digest>               Review            what the garbage collector must look at, and since when:
+ *   review:untagged:<repository>:<digest>           Review            a link that nothing names, a manifest without a tag,
+ *   review:content:<digest>                         Review            content that no repository links
+ *   garbage:<name>                                                    how far the collector's own book-keeping is
  *   change:<sequence, 16 digits>                    Change            the change log
  *   log:head                                        number            the last sequence given out
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
+ *   scrub:cursor                                    how far the reading of all content has come
  *   identity:<name>                                 who this instance is, and its keys
  */
 export function storePaths(dataVolume: string): StorePaths {
@@ -34,6 +44,7 @@ export function storePaths(dataVolume: string): StorePaths {
     records: join(root, 'records.sqlite'),
     blobs: join(root, 'blobs'),
     uploads: join(root, 'uploads'),
+    quarantine: join(root, 'quarantine'),
     state: join(dataVolume, 'state.json')
   }
 }
@@ -44,6 +55,7 @@ export interface StorePaths {
   readonly records: string
   readonly blobs: string
   readonly uploads: string
+  readonly quarantine: string
   readonly state: string
 }
 
@@ -55,6 +67,7 @@ export function blobPath(blobs: string, digest: Digest): string {
 export const keys = {
   repositories: 'repository:',
   repository: (repository: string) => `repository:${repository}`,
+  updated: (repository: string) => `updated:${repository}`,
   tags: (repository: string) => `tag:${repository}:`,
   tag: (repository: string, tag: string) => `tag:${repository}:${tag.toLowerCase()} ${tag}`,
   links: (repository: string) => `link:${repository}:`,
@@ -62,12 +75,26 @@ export const keys = {
   referrers: (repository: string, subject: Digest) => `referrer:${repository}:${subject}:`,
   referrersOf: (repository: string) => `referrer:${repository}:`,
   referrer: (repository: string, subject: Digest, digest: Digest) => `referrer:${repository}:${subject}:${digest}`,
+  holders: (digest: Digest) => `holder:${digest}:`,
+  holder: (digest: Digest, repository: string) => `holder:${digest}:${repository}`,
+  usesOf: (repository: string) => `use:${repository}:`,
+  uses: (repository: string, digest: Digest) => `use:${repository}:${digest}:`,
+  use: (repository: string, digest: Digest, manifest: Digest) => `use:${repository}:${digest}:${manifest}`,
+  taggedAt: (repository: string, digest: Digest) => `tagged:${repository}:${digest}:`,
+  tagged: (repository: string, digest: Digest, tag: string) => `tagged:${repository}:${digest}:${tag}`,
   manifest: (digest: Digest) => `manifest:${digest}`,
+  reviews: (kind: 'link' | 'untagged' | 'content') => `review:${kind}:`,
+  linkReview: (repository: string, digest: Digest) => `review:link:${repository}:${digest}`,
+  untaggedReview: (repository: string, digest: Digest) => `review:untagged:${repository}:${digest}`,
+  contentReview: (digest: Digest) => `review:content:${digest}`,
+  garbage: (name: string) => `garbage:${name}`,
   changes: 'change:',
   change: (sequence: number) => `change:${String(sequence).padStart(16, '0')}`,
   logHead: 'log:head',
   bases: (repository: string) => `base:${repository}:`,
   base: (repository: string, reference: string) => `base:${repository}:${reference}`,
   looked: (repository: string) => `looked:${repository}`,
+  manifests: 'manifest:',
+  scrubCursor: 'scrub:cursor',
   identity: (name: string) => `identity:${name}`
 } as const
