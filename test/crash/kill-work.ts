@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { acknowledgedIn } from './acknowledged.ts'
+import { checkStore } from './check-store.ts'
+import { aWorkload, type Writer } from './workload.ts'
+
+const size = { writers: 4, rounds: 5 }
+
+/**
+ * Works on one store again and again, each time with new repositories, and kills the work wherever it happens to be. After each
+ * kill the store is as its clients were told, with what this round and the one before it left.
+ */
+export async function killWork(t: TestContext, kills: number): Promise<void> {
+  const dataVolume = await mkdtemp(join(tmpdir(), 'kill-'))
+  t.after(() => rm(dataVolume, { recursive: true, force: true }))
+  let [before, countsBefore]: [readonly Writer[], readonly number[]] = [[], []]
+
+  for (let turn = 0; turn < kills; turn++) {
+    const seed = `turn-${turn}`
+    const workload = aWorkload(seed, size)
+    const counts = acknowledgedIn(await workUntilKilled(t, dataVolume, seed), workload)
+
+    await checkStore(dataVolume, [...before, ...workload], [...countsBefore, ...counts])
+
+    // The check has done the step that was under way.
+    before = workload
+    countsBefore = counts.map((count, writer) => Math.min(count + 1, workload[writer]?.steps.length ?? 0))
+  }
+}
+
+/** Every line that was printed, up to the kill. */
+async function workUntilKilled(t: TestContext, dataVolume: string, seed: string): Promise<readonly string[]> {
+  const program = join(import.meta.dirname, 'programs', 'work.ts')
+  const { writers, rounds } = size
+  const child = spawn(process.execPath, [program, dataVolume, seed, String(writers), String(rounds)], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const ended = once(child, 'close')
+  t.after(() => child.kill('SIGKILL'))
+  const lines: string[] = []
+  const killAt = randomInt(1, 200)
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (lines.push(line) === killAt) child.kill('SIGKILL')
+  })
+  await ended
+  return lines
+}
