@@ -74,6 +74,26 @@ export function blobStoreContract(name: string, create: (t: TestContext) => Prom
       )
     })
 
+    test("content in quarantine is nobody's until it comes anew", async (t) => {
+      const store = await create(t)
+      const [bytes, other] = [randomBytes('set aside', 1000), randomBytes('another', 1000)]
+      await putBlob(store, bytes)
+      await putBlob(store, other)
+      const digest = digestOf(bytes)
+
+      assert.equal(await store.quarantine(digest), true)
+
+      assert.deepEqual(
+        [await store.stat(digest), await store.open(digest), store.isQuarantined(digest)],
+        [undefined, undefined, true]
+      )
+      assert.deepEqual(await listBlobs(store), [digestOf(other)])
+      assert.equal(await store.quarantine(digest), false)
+      await putBlob(store, bytes)
+      assert.equal(store.isQuarantined(digest), false)
+      assert.ok((await readBlob(store, digest))?.equals(bytes))
+    })
+
     test('a SHA-512 digest is verified too', async (t) => {
       const store = await create(t)
       const bytes = randomBytes('long digest', 2_000_000)

@@ -8,7 +8,12 @@ export interface BlobStore {
   open(digest: Digest, range?: ByteRange): Promise<BlobReader | undefined>
   /** False: it was not here. Readers that are open go on to their end. */
   remove(digest: Digest): Promise<boolean>
+  /** In the order of the digests. */
   list(): AsyncIterable<Digest>
+  /** Sets content aside that is not what its digest says: nobody gets it any more, and it can come anew. False: it was not here. */
+  quarantine(digest: Digest): Promise<boolean>
+  /** Whether it was set aside and has not come anew. */
+  isQuarantined(digest: Digest): boolean
 
   beginUpload(): Promise<string>
   /** `size`: bytes from the start without a hole. `missing`: holes below the highest byte written. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { type Algorithm, algorithmOf, type Digest, parseDigest } from '../protocol/digest.ts'
 import { openBlobFile } from './blob-file.ts'
 import { type BlobStore, DigestMismatchError, UploadUnknownError } from './blob-store.ts'
+import { quarantinePath, readQuarantine } from './content-scan.ts'
 import { makeDirectory, makeWritableDirectory, syncDirectory } from './durable-files.ts'
 import { createBlocks } from './gathered-writes.ts'
 import { blobPath, type StorePaths } from './layout.ts'
@@ -14,11 +15,13 @@ import { createUploadFile, loadUploadFile, type UploadFile } from './upload-file
 const algorithms: readonly Algorithm[] = ['sha256', 'sha512']
 const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+type ContentPaths = Pick<StorePaths, 'blobs' | 'uploads' | 'quarantine'>
+
 /**
  * Blobs as files (`layout.ts`). A blob is visible only once its bytes, its name and the folders above are on the disk.
  * Throws StoreError where the folders cannot be written.
  */
-export async function createFilesystemBlobStore(paths: Pick<StorePaths, 'blobs' | 'uploads'>): Promise<BlobStore> {
+export async function createFilesystemBlobStore(paths: ContentPaths): Promise<BlobStore> {
   await makeWritableDirectory(paths.uploads)
   for (const algorithm of algorithms) await makeWritableDirectory(join(paths.blobs, algorithm))
   await sweepUploads(paths.uploads)
@@ -27,6 +30,7 @@ export async function createFilesystemBlobStore(paths: Pick<StorePaths, 'blobs' 
   const uploads = new Map<string, Promise<UploadFile | undefined>>()
   const durableFolders = new Set<string>()
   const inTurn = createKeyedTurns()
+  const quarantined = new Set(await readQuarantine(paths.quarantine))
   let closed = false
 
   function checkOpen(): void {
@@ -64,13 +68,30 @@ export async function createFilesystemBlobStore(paths: Pick<StorePaths, 'blobs' 
       const path = blobPath(paths.blobs, digest)
       await keepFolder(dirname(path))
       const present = await sizeOf(path)
-      if (present !== upload.session.end()) {
+      if (present !== upload.session.end() || quarantined.has(digest)) {
         await upload.sync()
         await rename(upload.data, path)
       }
       // Also where the blob was in place: an earlier process may have died before it came to this.
       await syncDirectory(dirname(path))
+      await dropQuarantined(digest)
     })
+  }
+
+  async function dropQuarantined(digest: Digest): Promise<void> {
+    if (quarantined.delete(digest)) await removeFile(quarantinePath(paths.quarantine, digest))
+  }
+
+  /** When the power fails it may keep both names: the one in quarantine counts, and a blob that comes anew takes the other. */
+  async function setAside(digest: Digest): Promise<boolean> {
+    const path = blobPath(paths.blobs, digest)
+    if ((await sizeOf(path)) === undefined) return false
+    await keepFolder(paths.quarantine)
+    await rename(path, quarantinePath(paths.quarantine, digest))
+    quarantined.add(digest)
+    await syncDirectory(paths.quarantine)
+    await syncDirectory(dirname(path))
+    return true
   }
 
   async function keepFolder(folder: string): Promise<void> {
@@ -81,16 +102,23 @@ export async function createFilesystemBlobStore(paths: Pick<StorePaths, 'blobs' 
 
   return {
     async stat(digest) {
+      if (quarantined.has(digest)) return undefined
       const size = await sizeOf(blobPath(paths.blobs, digest))
       return size === undefined ? undefined : { size }
     },
-    open: (digest, range) => openBlobFile(blobPath(paths.blobs, digest), range),
+    open: async (digest, range) =>
+      quarantined.has(digest) ? undefined : openBlobFile(blobPath(paths.blobs, digest), range),
     remove(digest) {
-      return inTurn(digest, () => removeFile(blobPath(paths.blobs, digest)))
+      return inTurn(digest, async () => {
+        await dropQuarantined(digest)
+        return removeFile(blobPath(paths.blobs, digest))
+      })
     },
     async *list() {
       for (const algorithm of algorithms) yield* listBlobs(join(paths.blobs, algorithm), algorithm)
     },
+    quarantine: (digest) => inTurn(digest, () => setAside(digest)),
+    isQuarantined: (digest) => quarantined.has(digest),
     async beginUpload() {
       checkOpen()
       const id = randomUUID()
@@ -146,7 +174,8 @@ async function* listBlobs(folder: string, algorithm: Algorithm): AsyncIterable<D
   for (const prefix of (await foldersOf(folder)).sort()) {
     if (!/^[0-9a-f]{2}$/.test(prefix)) continue
     const entries = await readdir(join(folder, prefix), { withFileTypes: true })
-    for (const { name } of entries.filter((entry) => entry.isFile() && entry.name.startsWith(prefix))) {
+    const names = entries.filter((entry) => entry.isFile() && entry.name.startsWith(prefix)).map(({ name }) => name)
+    for (const name of names.sort()) {
       const digest = parseDigest(`${algorithm}:${name}`)
       if (digest) yield digest
     }

@@ -13,6 +13,7 @@ interface Upload {
 /** Blobs in this process's memory: for tests, and the second medium that keeps the seam honest. */
 export function createMemoryBlobStore(): BlobStore {
   const blobs = new Map<Digest, Uint8Array>()
+  const quarantined = new Set<Digest>()
   const uploads = new Map<string, Upload>()
 
   function find(id: string): Upload {
@@ -38,6 +39,12 @@ export function createMemoryBlobStore(): BlobStore {
     async *list() {
       yield* [...blobs.keys()].sort()
     },
+    async quarantine(digest) {
+      if (!blobs.delete(digest)) return false
+      quarantined.add(digest)
+      return true
+    },
+    isQuarantined: (digest) => quarantined.has(digest),
     async beginUpload() {
       const id = randomUUID()
       uploads.set(id, { session: createUploadSession(id, []), bytes: createGrowingBytes(), writtenAt: new Date() })
@@ -68,6 +75,7 @@ export function createMemoryBlobStore(): BlobStore {
         const actual = digestOf(content, algorithmOf(expected))
         if (actual !== expected) throw new DigestMismatchError(expected, actual)
         blobs.set(expected, content)
+        quarantined.delete(expected)
         return { digest: expected, size: content.length }
       })
     },
