@@ -87,6 +87,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
     },
     use(next) {
       subject = next
+      next.store?.disk.onChange(changed)
       changed()
     },
     recount
@@ -115,8 +116,9 @@ function settingsDetails({ problems, current }: SettingsSources): readonly NewDe
 function storeDetails(subject: ReportSubject | undefined): readonly NewDetail[] {
   const details: NewDetail[] = []
   if (subject?.problem !== undefined) details.push(detailOf(subject.problem, 'data volume'))
-  const { problem } = subject?.store?.state ?? {}
-  if (problem !== undefined) details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: problem })
+  const { state, disk } = subject?.store ?? {}
+  if (state?.problem) details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: state.problem })
+  if (disk?.problem) details.push({ type: 'Disk', code: 'DiskError', description: disk.problem })
   return details
 }
 

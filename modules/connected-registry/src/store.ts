@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import type { BlobStore } from './storage/blob-store.ts'
+import { createDiskGuard, type DiskGuard } from './storage/disk-guard.ts'
 import { createFilesystemBlobStore } from './storage/filesystem.ts'
+import { guardBlobs } from './storage/guarded-blobs.ts'
 import { keys, storePaths } from './storage/layout.ts'
 import type { Json, RecordStore } from './storage/record-store.ts'
 import { createSqliteRecordStore } from './storage/sqlite.ts'
@@ -17,7 +19,9 @@ export interface ModuleState {
 
 /** Everything below the data volume, opened by one process alone. */
 export interface Store {
+  /** Takes in nothing that `disk` has no room for. */
   readonly blobs: BlobStore
+  readonly disk: DiskGuard
   readonly records: RecordStore
   readonly state: StateFile<ModuleState>
   readonly instanceId: string
@@ -35,13 +39,15 @@ export async function openStore(dataVolume: string): Promise<Store> {
     await mkdir(paths.root, { recursive: true })
     const lock = await lockStore(paths.lock)
     opened.push({ close: () => lock.release() })
-    const blobs = await createFilesystemBlobStore(paths)
-    opened.push(blobs)
+    const files = await createFilesystemBlobStore(paths)
+    opened.push(files)
+    const disk = createDiskGuard({ path: paths.root })
+    opened.push({ close: async () => disk.close() })
     const records = await createSqliteRecordStore(paths.records)
     opened.push(records)
     const state = await openStateFile<ModuleState>(paths.state, { parse: parseState, empty: {} })
     const instanceId = await ensureInstanceId(records, state)
-    return { blobs, records, state, instanceId, close: closeAll }
+    return { blobs: guardBlobs(files, disk), disk, records, state, instanceId, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error
