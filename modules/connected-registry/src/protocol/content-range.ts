@@ -45,3 +45,21 @@ export function parseContentRange(header: string | undefined): ContentRange | un
   if (size !== undefined && !(Number.isSafeInteger(size) && last < size)) return undefined
   return { first, last, ...(size === undefined ? {} : { size }) }
 }
+
+/**
+ * The place of a chunk in its upload: `<first>-<last>` (distribution-spec, "Pushing a blob in chunks"), or as RFC 9110 writes it.
+ * Undefined: neither.
+ */
+export function parseChunkRange(header: string): { readonly first: number; readonly last: number } | undefined {
+  const plain = /^\d+-\d+$/.test(header.trim())
+  const range = parseContentRange(plain ? `bytes ${header.trim()}/*` : header)
+  return range && { first: range.first, last: range.last }
+}
+
+/**
+ * What an upload holds, for the `Range` header of its answers. There is no way to say "nothing" that clients read: like every
+ * other registry we say `0-0` then.
+ */
+export function formatHeldRange(size: number): string {
+  return `0-${Math.max(0, size - 1)}`
+}

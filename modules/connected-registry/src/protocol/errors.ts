@@ -1,8 +1,11 @@
 /**
  * The failures a client can be told of: code -> HTTP status and default message.
- * Codes of distribution-spec, "Error Codes", and those of ACR (`DENIED` texts are ACR's own).
+ * Codes of distribution-spec, "Error Codes", and those of ACR (`DENIED` texts are ACR's own). A full disk is 507, not `DENIED`:
+ * it passes, so that who pushes may try again, and a registry below must not take it for a refusal of this very content.
  */
 export const registryErrors = {
+  BLOB_UPLOAD_INVALID: { status: 400, message: 'blob upload invalid' },
+  BLOB_UPLOAD_UNKNOWN: { status: 404, message: 'blob upload unknown to registry' },
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
   DENIED: { status: 403, message: 'Insufficient scopes to perform the operation' },
   DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
@@ -15,7 +18,9 @@ export const registryErrors = {
   PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
+  STORAGE_FULL: { status: 507, message: 'the registry has no room left for this' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match the grammar' },
+  TAG_UNKNOWN: { status: 404, message: 'the specified tag does not exist' },
   TOO_LARGE: { status: 413, message: 'the content is larger than this registry takes' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
   UNAUTHORIZED: { status: 401, message: 'authentication required' },

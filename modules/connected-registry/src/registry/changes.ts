@@ -1,5 +1,5 @@
 import { keys } from '../storage/layout.ts'
-import type { Batch, RecordStore } from '../storage/record-store.ts'
+import type { Batch, Entry, RecordStore } from '../storage/record-store.ts'
 import type { Change, Changes } from './registry.ts'
 
 /** A change that has no place in the log yet. */
@@ -9,6 +9,8 @@ export type NewChange = Omit<Change, 'sequence' | 'at'>
 export interface ChangeLog extends Changes {
   /** Commits the batch together with its log entries, in their order. */
   commit(changes: readonly NewChange[], batch: Batch): Promise<void>
+  /** The clock of the entries, and of everything else that is written with them. */
+  now(): Date
 }
 
 /** Goes on after the last sequence the store knows. */
@@ -26,7 +28,7 @@ export async function createChangeLog(records: RecordStore, now: () => Date): Pr
     const entries = changes.map((change): Change => ({ sequence: ++given, ...change, at }))
     const head = given
     const put = entries.map((entry) => [keys.change(entry.sequence), { ...entry }] as const)
-    await records.commit({ ...batch, put: [...(batch.put ?? []), ...put, [keys.logHead, head]] })
+    await records.commit({ ...batch, put: [...(batch.put ?? []), ...put, [keys.logHead, head], ...updates(entries)] })
     publish(head)
   }
 
@@ -38,6 +40,7 @@ export async function createChangeLog(records: RecordStore, now: () => Date): Pr
 
   return {
     commit,
+    now,
     head: () => durable,
     read: async (after, limit) => {
       const page = await records.list(keys.changes, { after: keys.change(after), limit })
@@ -48,4 +51,10 @@ export async function createChangeLog(records: RecordStore, now: () => Date): Pr
       return () => listeners.delete(listener)
     }
   }
+}
+
+// Nobody expects these records, so that two who write to one repository do not wait for each other over them.
+function updates(entries: readonly Change[]): readonly Entry[] {
+  const last = new Map(entries.map(({ repository, sequence, at }) => [repository, { sequence, at }]))
+  return Array.from(last, ([repository, update]) => [keys.updated(repository), update])
 }

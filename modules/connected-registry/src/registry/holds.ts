@@ -41,3 +41,22 @@ export async function holdManifest(
   if (removal) draft.put.push([key, held])
   return link
 }
+
+/**
+ * Expects a subject to be as it is now, there or not: who removes it while something is attached to it meets this one, and what is
+ * attached to it just before it is removed is not overlooked. False: it is not here.
+ */
+export async function holdSubject(
+  records: RecordStore,
+  draft: Draft,
+  repository: string,
+  digest: Digest
+): Promise<boolean> {
+  const key = keys.link(repository, digest)
+  const link = await getLink(records, repository, digest)
+  draft.expect.push([key, link])
+  if (!link?.manifest) return false
+  const { removal, ...held } = link
+  if (removal) draft.put.push([key, held])
+  return true
+}

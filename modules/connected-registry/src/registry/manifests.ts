@@ -3,26 +3,32 @@ import type { Descriptor } from '../protocol/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, parseDigest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { type Manifest, parseManifest } from '../protocol/manifest.ts'
+import type { BlobStore } from '../storage/blob-store.ts'
 import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { ChangeLog } from './changes.ts'
+import type { ContentHolds } from './content-holds.ts'
 import { holdRepository } from './holds.ts'
+import { imageFacts } from './image-facts.ts'
 import { createManifestCache } from './manifest-cache.ts'
 import { dropManifest, expectContent, linkManifest } from './manifest-links.ts'
 import { getLink, getTag, type LinkRecord } from './records.ts'
 import type { Manifests, Page } from './registry.ts'
 import { moveTag, termsOf } from './tags.ts'
-import { transact } from './transaction.ts'
+import { type Draft, transact } from './transaction.ts'
+import { isWhole } from './wholeness.ts'
 
 export interface ManifestsDeps {
+  readonly blobs: BlobStore
   readonly records: RecordStore
   readonly log: ChangeLog
+  readonly holds: ContentHolds
   readonly now: () => Date
 }
 
 const cacheBytes = 32 * 1024 * 1024
 
-export function createManifests({ records, log, now }: ManifestsDeps): Manifests {
+export function createManifests({ records, blobs, log, holds, now }: ManifestsDeps): Manifests {
   const readBytes = cachedBytes(records)
 
   const stat: Manifests['stat'] = async (repository, reference) => {
@@ -41,19 +47,30 @@ export function createManifests({ records, log, now }: ManifestsDeps): Manifests
     const manifest = verify(stored)
     const { mediaType } = manifest
     const { digest, size } = stored.descriptor
-    await transact(log, termsOf(repository, options.tag, options), async (draft) => {
+    const { tag, moreTags = [], origin, sparse = false } = options
+    const image = await imageFacts(blobs, manifest)
+    const terms = termsOf(repository, tag, options)
+    const build = async (draft: Draft): Promise<undefined> => {
+      const at = now().toISOString()
+      const target = { digest, mediaType, size, updatedAt: at }
+      const tagged = tag !== undefined || moreTags.length > 0
       await holdRepository(records, draft, repository, now)
-      await expectContent(records, draft, repository, manifest)
-      await linkManifest(records, draft, { repository, stored, manifest, origin: options.origin })
-      if (options.tag === undefined) return
-      const target = { digest, mediaType, size, updatedAt: now().toISOString() }
-      await moveTag(records, draft, { repository, tag: options.tag, target, options })
-    })
+      const isWhole = await expectContent(records, draft, { repository, manifest, sparse })
+      await linkManifest(records, draft, { repository, stored, manifest, image, isWhole, at, origin, tagged })
+      if (tag !== undefined) await moveTag(records, draft, { repository, tag, target, options })
+      for (const more of new Set(moreTags)) {
+        if (more !== tag) await moveTag(records, draft, { repository, tag: more, target, options: { origin } })
+      }
+    }
+    // The bytes of a manifest that no repository links may be on their way out.
+    await holds.hold(digest, () => transact(log, terms, build))
+    return manifest
   }
 
   return {
     stat,
     get,
+    isWhole: (repository, digest) => isWhole({ records, readBytes }, repository, digest),
     put,
     list: (repository, page) => listManifests(records, repository, page),
     remove: (repository, digest, options) =>

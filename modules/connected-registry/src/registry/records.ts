@@ -21,11 +21,36 @@ export type LinkRecord = {
   readonly blob: boolean
   /** A manifest's. */
   readonly subject?: Digest
+  /** A manifest's: when it came, RFC 3339. Older stores do not say. */
+  readonly createdAt?: string
+  /** An image's, as its manifest and its configuration tell. */
+  readonly image?: ImageFacts
+  /** Something below this index was not here when it was put; see `wholeness.ts`. */
+  readonly sparse?: true
   readonly removal?: string
+}
+
+export type ImageFacts = {
+  /** Bytes of its configuration and all layers. */
+  readonly size: number
+  readonly configMediaType: string
+  readonly architecture?: string
+  readonly os?: string
+}
+
+/** The last entry of the change log about a repository. */
+export type UpdatedRecord = {
+  /** RFC 3339, UTC. */
+  readonly at: string
+  readonly sequence: number
 }
 
 export async function getRepository(records: RecordStore, repository: string): Promise<RepositoryRecord | undefined> {
   return (await records.get(keys.repository(repository))) as RepositoryRecord | undefined
+}
+
+export async function getUpdated(records: RecordStore, repository: string): Promise<UpdatedRecord | undefined> {
+  return (await records.get(keys.updated(repository))) as UpdatedRecord | undefined
 }
 
 export async function getLink(

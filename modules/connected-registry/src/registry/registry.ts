@@ -1,18 +1,25 @@
 import type { StoredManifest } from '../protocol/content.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
+import type { Manifest } from '../protocol/manifest.ts'
 import type { Reference } from '../protocol/reference.ts'
 import type { BlobReader, ByteRange } from '../storage/blob-store.ts'
 import type { Batch } from '../storage/record-store.ts'
+import type { Garbage } from './garbage.ts'
+import type { Metadata } from './metadata.ts'
+import type { Uploads } from './uploads.ts'
 
 /** What a registry is: one interface a noun, over the two seams of `storage/`. No mode, no access rule lives here. */
 export interface Registry {
   readonly repositories: Repositories
   readonly manifests: Manifests
   readonly blobs: Blobs
+  readonly uploads: Uploads
   readonly tags: Tags
   readonly referrers: Referrers
+  readonly metadata: Metadata
   readonly changes: Changes
+  readonly garbage: Garbage
 }
 
 export interface Page {
@@ -32,13 +39,16 @@ export interface Manifests {
   /** Undefined: no such repository, tag or digest. */
   stat(repository: string, reference: Reference): Promise<Descriptor | undefined>
   get(repository: string, reference: Reference): Promise<StoredManifest | undefined>
+  /** True: the manifest is here with everything below it. */
+  isWhole(repository: string, digest: Digest): Promise<boolean>
   /** Digests of the manifests linked into the repository, in byte order. */
   list(repository: string, page: Page): Promise<readonly Descriptor[]>
   /**
-   * Links the manifest into the repository, and moves the tag to it where one is given: one batch with its log entries.
-   * Everything it names must be linked here (MANIFEST_BLOB_UNKNOWN otherwise); its subject may be missing.
+   * Links the manifest into the repository, and moves the tags to it that are given: one batch with its log entries.
+   * Everything it names must be linked here (MANIFEST_BLOB_UNKNOWN otherwise); its subject may be missing, and the
+   * manifests of an index where it is put `sparse`. Resolves to what the manifest says.
    */
-  put(repository: string, manifest: StoredManifest, options: PutOptions): Promise<void>
+  put(repository: string, manifest: StoredManifest, options: PutOptions): Promise<Manifest>
   /** With every tag that points at it. False: it was not here. */
   remove(repository: string, digest: Digest, options: WriteOptions): Promise<boolean>
 }
@@ -58,7 +68,17 @@ export interface Blobs {
   stat(repository: string, digest: Digest): Promise<{ readonly size: number } | undefined>
   open(repository: string, digest: Digest, range?: ByteRange): Promise<BlobReader | undefined>
   /** Links content of the store into the repository. False: the store does not hold it. */
-  link(repository: string, descriptor: Pick<Descriptor, 'digest' | 'mediaType'>): Promise<boolean>
+  link(
+    repository: string,
+    descriptor: Pick<Descriptor, 'digest' | 'mediaType'>,
+    options?: Pick<WriteOptions, 'along'>
+  ): Promise<boolean>
+  /** False: it was not linked. Throws RegistryError UNSUPPORTED while a manifest of the repository names it. */
+  unlink(repository: string, digest: Digest): Promise<boolean>
+  /** Repositories that link it, in byte order. */
+  holders(digest: Digest): AsyncIterable<string>
+  /** For who stores content and then links it: in between, no garbage collection takes it. */
+  hold<T>(digest: Digest, work: () => Promise<T>): Promise<T>
 }
 
 export interface Referrers {
@@ -97,6 +117,8 @@ export interface TagRecord {
   readonly size: number
   /** RFC 3339, UTC: when the tag last moved here. */
   readonly updatedAt: string
+  /** When there first was one of this name; older stores do not say. */
+  readonly createdAt?: string
 }
 
 export interface WriteOptions {
@@ -112,4 +134,8 @@ export interface MoveOptions extends WriteOptions {
 
 export interface PutOptions extends MoveOptions {
   readonly tag?: string
+  /** Moved in the same batch, wherever they are now. */
+  readonly moreTags?: readonly string[]
+  /** An index may name manifests that are not here. */
+  readonly sparse?: boolean
 }

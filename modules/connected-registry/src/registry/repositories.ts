@@ -3,11 +3,12 @@ import { parseDigest } from '../protocol/digest.ts'
 import { keys } from '../storage/layout.ts'
 import type { Entry, RecordStore } from '../storage/record-store.ts'
 import type { ChangeLog } from './changes.ts'
+import { removeLink } from './links.ts'
 import { dropLink } from './manifest-links.ts'
 import { getRepository, type LinkRecord, pages, type RepositoryRecord } from './records.ts'
 import type { Origin, Repositories, TagRecord } from './registry.ts'
 import { dropTag, tagOf } from './tags.ts'
-import { type Draft, emptyDraft, retryConflicts } from './transaction.ts'
+import { commitDraft, type Draft, emptyDraft, retryConflicts } from './transaction.ts'
 
 export interface RepositoriesDeps {
   readonly records: RecordStore
@@ -15,7 +16,7 @@ export interface RepositoriesDeps {
 }
 
 /** Records removed in one batch, so that a large repository does not hold up everybody else's commits. */
-const batchSize = 200
+const batchSize = 100
 
 export function createRepositories({ records, log }: RepositoriesDeps): Repositories {
   return {
@@ -51,33 +52,54 @@ async function removeRepository(removal: Removal): Promise<boolean> {
   await records.commit({ put: [[key, marked]], expect: [[key, record]] })
   await removePages(removal, marked, keys.tags(repository), removeTag)
   await removePages(removal, marked, links, removeManifest)
-  await removePages(removal, marked, links, (draft, _, [linkKey]) => draft.remove.push(linkKey))
-  await records.commit({ remove: [key], expect: [[key, marked]] })
+  await removePages(removal, marked, links, removeRest)
+  for (const prefix of notesOf(repository)) {
+    await removePages(removal, marked, prefix, (draft, _, [noteKey]) => void draft.remove.push(noteKey))
+  }
+  await records.commit({ remove: [key, keys.updated(repository)], expect: [[key, marked]] })
   return true
 }
 
 async function removePages(
-  { records, log, repository, origin }: Removal,
+  removal: Removal,
   marked: RepositoryRecord,
   prefix: string,
-  remove: (draft: Draft, target: { repository: string; origin: Origin }, entry: Entry) => void
+  remove: (draft: Draft, removal: Removal, entry: Entry) => void | Promise<void>
 ): Promise<void> {
-  for await (const page of pages(records, prefix, batchSize)) {
+  for await (const page of pages(removal.records, prefix, batchSize)) {
     const draft = emptyDraft()
-    draft.expect.push([keys.repository(repository), marked])
-    for (const entry of page) remove(draft, { repository, origin }, entry)
-    if (draft.put.length > 0 || draft.remove.length > 0) await log.commit(draft.changes, draft)
+    draft.expect.push([keys.repository(removal.repository), marked])
+    for (const entry of page) await remove(draft, removal, entry)
+    await commitDraft(removal.log, draft)
   }
 }
 
-function removeTag(draft: Draft, { repository, origin }: { repository: string; origin: Origin }, [key, value]: Entry) {
+function removeTag(draft: Draft, { repository, origin }: Removal, [key, value]: Entry): void {
   dropTag(draft, { repository, tag: tagOf(key), current: value as unknown as TagRecord, options: { origin } })
 }
 
-function removeManifest(draft: Draft, target: { repository: string; origin: Origin }, [key, value]: Entry) {
-  const digest = parseDigest(key.slice(keys.links(target.repository).length))
+async function removeManifest(draft: Draft, removal: Removal, [key, value]: Entry): Promise<void> {
+  const { records, repository, origin } = removal
+  const digest = digestOf(removal, key)
   const link = value as LinkRecord
   if (!digest || !link.manifest) return
   draft.expect.push([key, link])
-  dropLink(draft, { ...target, digest }, link)
+  await dropLink(records, draft, { repository, digest, origin }, link)
+}
+
+function removeRest(draft: Draft, removal: Removal, [key]: Entry): void {
+  const digest = digestOf(removal, key)
+  if (digest) removeLink(draft, { repository: removal.repository, digest })
+}
+
+/** The collector's notes on what is no longer here. */
+function notesOf(repository: string): readonly string[] {
+  return [
+    keys.usesOf(repository),
+    ...(['link', 'untagged'] as const).map((kind) => `${keys.reviews(kind)}${repository}:`)
+  ]
+}
+
+function digestOf({ repository }: Removal, key: string) {
+  return parseDigest(key.slice(keys.links(repository).length))
 }

@@ -69,7 +69,10 @@ export async function moveTag(
   draft.expect.push([key, current && { ...current }])
   if (current?.digest === target.digest) return
   const { digest, mediaType, size } = target
-  draft.put.push([key, { ...target }])
+  const createdAt = current ? (current.createdAt ?? current.updatedAt) : target.updatedAt
+  draft.put.push([key, { ...target, createdAt }], [keys.tagged(repository, target.digest, tag), true])
+  draft.remove.push(keys.untaggedReview(repository, target.digest))
+  if (current) leaveTarget(draft, repository, tag, current.digest)
   draft.changes.push({ action: 'tag', repository, tag, digest, mediaType, size, origin: options.origin })
 }
 
@@ -82,7 +85,14 @@ export function dropTag(
   const { digest, mediaType, size } = current
   draft.expect.push([key, { ...current }])
   draft.remove.push(key)
+  leaveTarget(draft, repository, tag, digest)
   draft.changes.push({ action: 'untag', repository, tag, digest, mediaType, size, origin: options.origin })
+}
+
+/** It may have been the last tag there. */
+function leaveTarget(draft: Draft, repository: string, tag: string, digest: Digest): void {
+  draft.remove.push(keys.tagged(repository, digest, tag))
+  draft.reviews.set(keys.untaggedReview(repository, digest), {})
 }
 
 /** Every tag that points at the digest. */
@@ -92,10 +102,12 @@ export async function tagsAt(
   digest: Digest
 ): Promise<readonly (readonly [tag: string, record: TagRecord])[]> {
   const found: (readonly [string, TagRecord])[] = []
-  for await (const page of pages(records, keys.tags(repository), 1000)) {
-    for (const [key, value] of page) {
-      const record = value as unknown as TagRecord
-      if (record.digest === digest) found.push([tagOf(key), record])
+  const prefix = keys.taggedAt(repository, digest)
+  for await (const page of pages(records, prefix, 1000)) {
+    for (const [key] of page) {
+      const tag = key.slice(prefix.length)
+      const record = await getTag(records, repository, tag)
+      if (record?.digest === digest) found.push([tag, record])
     }
   }
   return found

@@ -1,16 +1,18 @@
 import { type Batch, ConflictError, type Entry, type Value } from '../storage/record-store.ts'
 import type { ChangeLog, NewChange } from './changes.ts'
+import { type NewReviews, reviewEntries } from './reviews.ts'
 
 /** One batch in the making, from what the records hold now. */
 export interface Draft {
   readonly changes: NewChange[]
+  readonly reviews: NewReviews
   readonly put: Entry[]
   readonly remove: string[]
   readonly expect: (readonly [key: string, value: Value | undefined])[]
 }
 
 export function emptyDraft(): Draft {
-  return { changes: [], put: [], remove: [], expect: [] }
+  return { changes: [], reviews: new Map(), put: [], remove: [], expect: [] }
 }
 
 const attemptLimit = 100
@@ -37,10 +39,16 @@ export function transact(
     async () => {
       const draft = emptyDraft()
       const found = (await build(draft)) !== false
-      if (along || draft.put.length > 0 || draft.remove.length > 0) await log.commit(draft.changes, merge(draft, along))
+      await commitDraft(log, draft, along)
       return found
     }
   )
+}
+
+/** Commits nothing where there is nothing to write. */
+export async function commitDraft(log: ChangeLog, draft: Draft, along?: Batch): Promise<void> {
+  const isEmpty = draft.put.length === 0 && draft.remove.length === 0 && draft.reviews.size === 0
+  if (along || !isEmpty) await log.commit(draft.changes, batchOf(draft, log.now(), along))
 }
 
 /** Does the work again from the start when it meets a conflict, unless it is one over a key that is `final`. */
@@ -54,9 +62,10 @@ export async function retryConflicts<T>(final: (key: string) => boolean, work: (
   }
 }
 
-function merge(draft: Draft, along: Batch = {}): Batch {
+/** The records of a draft, without its log entries. */
+export function batchOf(draft: Draft, now: Date, along: Batch = {}): Batch {
   return {
-    put: [...draft.put, ...(along.put ?? [])],
+    put: [...draft.put, ...reviewEntries(draft.reviews, now), ...(along.put ?? [])],
     remove: [...draft.remove, ...(along.remove ?? [])],
     expect: [...draft.expect, ...(along.expect ?? [])]
   }

@@ -29,6 +29,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   review:untagged:<repository>:<digest>           Review            a link that nothing names, a manifest without a tag,
  *   review:content:<digest>                         Review            content that no repository links
  *   garbage:<name>                                                    how far the collector's own book-keeping is
+ *   upload:<id>                                     UploadRecord      whose upload it is, and into which repository
  *   change:<sequence, 16 digits>                    Change            the change log
  *   log:head                                        number            the last sequence given out
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
@@ -88,6 +89,8 @@ export const keys = {
   untaggedReview: (repository: string, digest: Digest) => `review:untagged:${repository}:${digest}`,
   contentReview: (digest: Digest) => `review:content:${digest}`,
   garbage: (name: string) => `garbage:${name}`,
+  uploads: 'upload:',
+  upload: (id: string) => `upload:${id}`,
   changes: 'change:',
   change: (sequence: number) => `change:${String(sequence).padStart(16, '0')}`,
   logHead: 'log:head',
