@@ -22,7 +22,7 @@ for (const medium of media) {
   })
 }
 
-test('a tag says when it last moved', async (t) => {
+test('a tag says when it first came and when it last moved', async (t) => {
   let now = new Date('2026-01-01T00:00:00Z')
   const open = await openRegistry(t, { now: () => now })
   const [first, second] = [anImage({ seed: 'a' }), anImage({ seed: 'b' })]
@@ -35,8 +35,9 @@ test('a tag says when it last moved', async (t) => {
   await open.registry.tags.put('app', 'v1', second.manifest.descriptor.digest, { origin })
   const after = await open.registry.tags.get('app', 'v1')
 
-  assert.deepEqual(before, { ...first.manifest.descriptor, updatedAt: '2026-01-01T00:00:00.000Z' })
-  assert.deepEqual(after, { ...second.manifest.descriptor, updatedAt: '2026-02-02T00:00:00.000Z' })
+  const createdAt = '2026-01-01T00:00:00.000Z'
+  assert.deepEqual(before, { ...first.manifest.descriptor, createdAt, updatedAt: createdAt })
+  assert.deepEqual(after, { ...second.manifest.descriptor, createdAt, updatedAt: '2026-02-02T00:00:00.000Z' })
 })
 
 test('a tag never points at a manifest that is not here', async (t) => {
