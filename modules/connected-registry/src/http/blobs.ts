@@ -61,6 +61,15 @@ export function getBlob(blobs: Blobs, pool: BufferPool = createBufferPool()): Ha
   }
 }
 
+/** DELETE /v2/<name>/blobs/<digest>: 202, and it is in this repository no more; 405 while one of its manifests names it. */
+export function deleteBlob(blobs: Blobs): Handler {
+  return async (ctx, target) => {
+    const digest = digestIn(target)
+    if (!(await blobs.unlink(target.repository, digest))) throw new RegistryError('BLOB_UNKNOWN', { digest })
+    answer(ctx, 202, { ...apiVersion, 'Content-Length': 0 })
+  }
+}
+
 function digestIn({ reference }: Target): Digest {
   const digest = parseDigest(reference)
   if (!digest) throw new RegistryError('DIGEST_INVALID')

@@ -1,6 +1,7 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { Context, Middleware } from 'koa'
 import { errorBody, RegistryError } from '../protocol/errors.ts'
+import { fullReason } from '../registry/uploads.ts'
 import { apiVersion } from './answer.ts'
 import { discardBody, hasBody } from './request-body.ts'
 
@@ -13,11 +14,16 @@ export function answerFailures(log: Log): Middleware {
     try {
       await next()
     } catch (error) {
-      const failure = error instanceof RegistryError ? error : new RegistryError('INTERNAL')
+      const failure = error instanceof RegistryError ? error : failureOf(error)
       if (failure !== error) logUnexpected(log, ctx, error)
       await answerFailure(ctx, failure)
     }
   }
+}
+
+function failureOf(error: unknown): RegistryError {
+  const reason = fullReason(error)
+  return reason === undefined ? new RegistryError('INTERNAL') : new RegistryError('STORAGE_FULL', { reason })
 }
 
 async function answerFailure(ctx: Context, failure: RegistryError): Promise<void> {
@@ -25,6 +31,7 @@ async function answerFailure(ctx: Context, failure: RegistryError): Promise<void
   ctx.respond = false
   // The head is gone, so the client can only be told by an answer that is cut short.
   if (res.headersSent) return void res.destroy()
+  if (req.socket.destroyed) return
   const body = errorBody(failure.code, failure.message, failure.detail)
   const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': 1 } : {}
   const content = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }

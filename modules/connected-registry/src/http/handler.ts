@@ -11,5 +11,11 @@ export interface Target {
   readonly identity?: Identity
 }
 
+/** In whose name a change is made, as the change log says it. A route that changes something needs somebody. */
+export function originOf({ identity }: Target): `client:${string}` {
+  if (!identity) throw new Error('a change without anybody who makes it')
+  return `client:${identity.name}`
+}
+
 /** Answers a request, or throws a RegistryError. */
 export type Handler = (ctx: Context, target: Target) => Promise<void> | void

@@ -23,7 +23,7 @@ export function getManifest(manifests: Manifests): Handler {
 }
 
 // What cannot be a tag is simply not there; a broken digest is the client's mistake.
-function referenceIn(text: string): Reference {
+export function referenceIn(text: string): Reference {
   const reference = parseReference(text)
   if (!reference) throw new RegistryError(text.includes(':') ? 'DIGEST_INVALID' : 'MANIFEST_UNKNOWN')
   return reference

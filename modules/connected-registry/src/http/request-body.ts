@@ -23,6 +23,8 @@ export function discardBody(request: IncomingMessage, limit = { bytes: 2 ** 20, 
   })
   request.once('end', resolve)
   request.once('close', resolve)
+  // Whoever read it before may have stopped it.
+  request.resume()
   return promise.finally(() => {
     clearTimeout(timer)
     request.pause()

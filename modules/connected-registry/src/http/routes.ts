@@ -1,15 +1,20 @@
 import Router from '@koa/router'
-import { RegistryError } from '../protocol/errors.ts'
 import type { Registry } from '../registry/registry.ts'
 import { getBase } from './base.ts'
-import { getBlob } from './blobs.ts'
+import { deleteBlob, getBlob } from './blobs.ts'
+import { getCatalog } from './catalog.ts'
 import { type GuardOptions, guarded, type Need } from './guard.ts'
 import type { Handler } from './handler.ts'
+import { deleteManifest, putManifest } from './manifest-changes.ts'
 import { getManifest } from './manifests.ts'
+import { getManifestAttributes, getManifestList, getRepository, getTag, getTagList } from './metadata.ts'
+import { deleteRepository, deleteTag, refuseLocks } from './metadata-changes.ts'
+import { mayRead } from './mount.ts'
 import { getAccessToken, refuseTokenPost } from './oauth2.ts'
 import { getReferrers } from './referrers.ts'
 import { getStatus } from './status.ts'
 import { getTags } from './tags.ts'
+import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads.ts'
 
 /** One way in. There is no other, and none without a need. A GET route answers HEAD as well. */
 export interface Route {
@@ -23,11 +28,6 @@ export interface Route {
 export interface RouteOptions extends GuardOptions {
   readonly registry: Registry
   readonly status: () => unknown
-}
-
-// Pushes belong to ReadWrite mode: they are declared, so that each is refused by its own rule, and do nothing yet.
-const notSupported: Handler = () => {
-  throw new RegistryError('UNSUPPORTED')
 }
 
 /** Every route on one screen. Each pattern is tried for each request: they are few, and each has its own last words. */
@@ -51,14 +51,39 @@ export function routes({ registry, access, mode, status }: RouteOptions): readon
     { method: 'get', path: token, needs: 'nothing', handle: getAccessToken(access, mode) },
     { method: 'post', path: token, needs: 'nothing', handle: refuseTokenPost },
     { method: 'get', path: '/status', needs: 'any token', handle: getStatus(status) },
-    { method: 'put', path: manifest, needs: 'content/write', handle: notSupported },
-    { method: 'delete', path: manifest, needs: 'content/delete', handle: notSupported },
-    { method: 'delete', path: blob, needs: 'content/delete', handle: notSupported },
-    { method: 'post', path: uploads, needs: 'content/write', handle: notSupported },
-    { method: 'get', path: upload, needs: 'content/write', handle: notSupported },
-    { method: 'patch', path: upload, needs: 'content/write', handle: notSupported },
-    { method: 'put', path: upload, needs: 'content/write', handle: notSupported },
-    { method: 'delete', path: upload, needs: 'content/write', handle: notSupported }
+    { method: 'put', path: manifest, needs: 'content/write', handle: putManifest(registry) },
+    { method: 'delete', path: manifest, needs: 'content/delete', handle: deleteManifest(registry) },
+    { method: 'delete', path: blob, needs: 'content/delete', handle: deleteBlob(registry.blobs) },
+    { method: 'post', path: uploads, needs: 'content/write', handle: postUpload(registry, mayRead(mode)) },
+    { method: 'get', path: upload, needs: 'content/write', handle: getUpload(registry.uploads) },
+    { method: 'patch', path: upload, needs: 'content/write', handle: patchUpload(registry.uploads) },
+    { method: 'put', path: upload, needs: 'content/write', handle: putUpload(registry.uploads) },
+    { method: 'delete', path: upload, needs: 'content/write', handle: deleteUpload(registry.uploads) },
+    ...metadataRoutes(registry)
+  ]
+}
+
+/** ACR's own API; the shorter paths come last, since a wildcard also fits the longer ones. */
+function metadataRoutes(registry: Registry): readonly Route[] {
+  const repository = '/acr/v1/*repository'
+  const [tags, tag] = [`${repository}/_tags`, `${repository}/_tags/:reference`]
+  const [manifests, manifest] = [`${repository}/_manifests`, `${repository}/_manifests/:reference`]
+  const catalog = (path: '/v2/_catalog' | '/acr/v1/_catalog'): Route => {
+    return { method: 'get', path, needs: 'catalog', handle: getCatalog(registry.repositories, path) }
+  }
+  return [
+    catalog('/v2/_catalog'),
+    catalog('/acr/v1/_catalog'),
+    { method: 'get', path: tags, needs: 'metadata/read', handle: getTagList(registry) },
+    { method: 'get', path: tag, needs: 'metadata/read', handle: getTag(registry) },
+    { method: 'get', path: manifests, needs: 'metadata/read', handle: getManifestList(registry) },
+    { method: 'get', path: manifest, needs: 'metadata/read', handle: getManifestAttributes(registry) },
+    { method: 'get', path: repository, needs: 'metadata/read', handle: getRepository(registry) },
+    { method: 'delete', path: tag, needs: 'content/delete', handle: deleteTag(registry) },
+    { method: 'delete', path: repository, needs: 'content/delete', handle: deleteRepository(registry) },
+    { method: 'patch', path: tag, needs: 'metadata/write', handle: refuseLocks },
+    { method: 'patch', path: manifest, needs: 'metadata/write', handle: refuseLocks },
+    { method: 'patch', path: repository, needs: 'metadata/write', handle: refuseLocks }
   ]
 }
 
