@@ -71,17 +71,84 @@ test('every write is refused: 403 for a client with any right, 401 for nobody', 
   assert.equal((await served.send('GET', '/v2/app/web/manifests/v1', basic())).status, 200)
 })
 
-test('where the mode would allow a write, the scope map decides, and what is left is unsupported', async (t) => {
-  const served = await serveRegistry(t)
-  served.settings.mode = 'ReadWrite'
+/** Every way to change something here; bodies that are well formed, so that nothing but the right decides. */
+const changes: readonly (readonly [method: string, path: string, type?: string])[] = [
+  ['PUT', '/v2/app/web/manifests/v2', 'application/vnd.oci.image.index.v1+json'],
+  ['DELETE', '/v2/app/web/manifests/v1'],
+  ['DELETE', `/v2/app/web/manifests/${absent}`],
+  ['DELETE', `/v2/app/web/blobs/${absent}`],
+  ['POST', '/v2/app/web/blobs/uploads/'],
+  ['POST', `/v2/app/web/blobs/uploads/?mount=${absent}&from=app/other`],
+  ['GET', '/v2/app/web/blobs/uploads/unknown'],
+  ['PATCH', '/v2/app/web/blobs/uploads/unknown'],
+  ['PUT', `/v2/app/web/blobs/uploads/unknown?digest=${absent}`],
+  ['DELETE', '/v2/app/web/blobs/uploads/unknown'],
+  ['DELETE', '/acr/v1/app/web/_tags/v1'],
+  ['DELETE', '/acr/v1/app/web'],
+  ['PATCH', '/acr/v1/app/web'],
+  ['PATCH', '/acr/v1/app/web/_tags/v1'],
+  ['PATCH', `/acr/v1/app/web/_manifests/${absent}`]
+]
+const emptyIndex = Buffer.from('{"schemaVersion":2,"manifests":[]}')
+const refusals = {
+  mode: 'This operation is not allowed on this registry.',
+  scope: 'Insufficient scopes to perform the operation'
+}
 
-  const writer = await served.send('PUT', '/v2/app/web/manifests/v1', basic('writer'))
-  const reader = await served.send('PUT', '/v2/app/web/manifests/v1', basic('reader'))
+test('every change that is declared is in the table below', async (t) => {
+  const { registry, access } = await serveRegistry(t)
+  const declared = routes({ registry, access, mode: () => 'ReadOnly', status: () => ({}) })
+  const reading: readonly string[] = ['content/read', 'metadata/read', 'catalog', 'any token', 'nothing']
 
-  assert.deepEqual([writer.status, writer.code], [405, 'UNSUPPORTED'])
-  assert.deepEqual([reader.status, reader.code], [403, 'DENIED'])
-  assert.match(reader.text, /"message":"Insufficient scopes to perform the operation"/)
+  const kinds = new Set(
+    declared.filter(({ needs }) => !reading.includes(needs)).map(({ method, path }) => method + path)
+  )
+
+  const paths = changes.map(([method, path]) => [method.toLowerCase(), path.split('?')[0]!] as const)
+  const covers = (kind: string) =>
+    paths.some(([method, path]) => {
+      const pattern = kind.slice(kind.indexOf('/')).replace('*repository', '[a-z/]+').replace(':reference', '[^/]+')
+      return kind.startsWith(method) && new RegExp(`^${pattern}$`).test(path)
+    })
+  assert.deepEqual(
+    [...kinds].filter((kind) => !covers(kind)),
+    []
+  )
 })
+
+for (const [method, path, type] of changes) {
+  test(`${method} ${path.replace(absent, 'sha256:0...')} needs the mode and the right`, async (t) => {
+    const served = await serveRegistry(t)
+    await served.hold('app/web', anImage(), 'v1')
+    const ask = (name: string | undefined) =>
+      served.send(method, path, { ...(name ? basic(name) : {}), ...(type && { 'content-type': type }) }, emptyIndex)
+
+    const readOnly = [await ask('writer'), await ask('reader')]
+    served.settings.mode = 'ReadWrite'
+    const [nobody, reader] = [await ask(undefined), await ask('reader')]
+    const writer = await ask('writer')
+
+    for (const { status, text } of readOnly) assert.deepEqual([status, messageIn(text)], [403, refusals.mode])
+    assert.deepEqual([reader.status, messageIn(reader.text)], [403, refusals.scope])
+    assert.equal(nobody.status, 401)
+    assert.ok(![401, 403].includes(writer.status), `${writer.status} ${writer.text}`)
+  })
+}
+
+test('a push by tag parameters is a push: it needs the right for its repository, and ReadWrite mode', async (t) => {
+  const served = await serveRegistry(t)
+  const path = `/v2/app/web/manifests/${absent}?tag=v1&tag=v2`
+
+  const readOnly = await served.send('PUT', path, basic('writer'), emptyIndex)
+  served.settings.mode = 'ReadWrite'
+  const reader = await served.send('PUT', path, basic('reader'), emptyIndex)
+
+  assert.deepEqual([readOnly.status, reader.status], [403, 403])
+})
+
+function messageIn(text: string): string | undefined {
+  return text === '' ? undefined : (JSON.parse(text) as { errors: [{ message: string }] }).errors[0].message
+}
 
 test('the challenge to a push names what a push needs', async (t) => {
   const served = await serveRegistry(t)
@@ -149,13 +216,13 @@ test('the status is for clients with a token', async (t) => {
   assert.deepEqual([reader.status, JSON.parse(reader.text)], [200, { connectionState: 'Offline' }])
 })
 
-test('a path that is no route is unknown, and below /v2 only a client learns that', async (t) => {
+test('a path that is no route is unknown, and below /v2 and /acr/v1 only a client learns that', async (t) => {
   const served = await serveRegistry(t)
 
-  for (const path of ['/', '/v3/', '/metrics', '/acr/v1/_catalog', '/acr/gateway/v1']) {
+  for (const path of ['/', '/v3/', '/metrics', '/acr/gateway/v1']) {
     assert.equal((await served.send('GET', path, basic())).status, 404, path)
   }
-  for (const path of ['/v2/_catalog', '/v2/app', '/v2/app/web/blobs/', '/v2//manifests/v1']) {
+  for (const path of ['/v2/app', '/v2/app/web/blobs/', '/v2//manifests/v1', '/acr/v1/']) {
     assert.equal((await served.send('GET', path, basic())).status, 404, path)
     assert.equal((await served.send('GET', path)).status, 401, path)
   }

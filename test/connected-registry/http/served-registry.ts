@@ -1,4 +1,10 @@
-import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request
+} from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import type { TestContext } from 'node:test'
 import { createLog } from '@connected-registry/edge-module/log.ts'
@@ -138,18 +144,19 @@ function exchange(
   return new Promise((resolve, reject) => {
     const framed = body ? { 'content-length': body.length, ...headers } : headers
     const outgoing = request({ host: '127.0.0.1', port, method, path, headers: framed, agent: false }, (response) => {
-      const parts: Buffer[] = []
-      response.on('data', (part: Buffer) => parts.push(part))
-      response.on('error', reject)
-      response.on('end', () => {
-        const bytes = Buffer.concat(parts)
-        const text = bytes.toString()
-        resolve({ status: response.statusCode!, headers: response.headers, bytes, text, code: codeIn(text) })
-      })
+      readAnswer(response).then(resolve, reject)
     })
     outgoing.on('error', reject)
     outgoing.end(body)
   })
+}
+
+export async function readAnswer(response: IncomingMessage): Promise<Answer> {
+  const parts: Buffer[] = []
+  for await (const part of response) parts.push(part as Buffer)
+  const bytes = Buffer.concat(parts)
+  const text = bytes.toString()
+  return { status: response.statusCode!, headers: response.headers, bytes, text, code: codeIn(text) }
 }
 
 /** Bytes on a socket, and everything that comes back until the other side closes it. */
