@@ -1,19 +1,23 @@
 import { type LogLevel, logLevels } from '@connected-registry/edge-module/log.ts'
 import { z } from 'zod'
+import type { Mode } from './access/authorize.ts'
 import { isPasswordHash } from './access/passwords.ts'
 import type { Token } from './access/tokens.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
 import { parseRepositoryPattern, type RepositoryPattern } from './protocol/repository-pattern.ts'
 import { parseScopeMap } from './protocol/scope-map.ts'
+import { readSize } from './sizes.ts'
 import { continuous, cronProblem, type Schedule } from './sync/schedule.ts'
 
 /** What may change while the module runs. */
 export interface Settings {
   readonly connection?: ParentConnection
-  readonly mode: 'ReadOnly'
+  readonly mode: Mode
   readonly repositories: readonly RepositoryPattern[]
   readonly schedule: Schedule
   readonly clientTokens: readonly Token[]
+  /** Bytes that blobs may take; undefined: all the disk has. */
+  readonly storageQuotaBytes?: number
   readonly logLevel: LogLevel
 }
 
@@ -63,12 +67,14 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
         readSchedule
       ).optional(),
       clientTokens: checked(z.array(tokenSchema).max(tokenLimit), readTokens).optional(),
+      storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
       logLevel: z.enum(logLevels).optional()
     })
     .transform(
-      ({ connectionString, sync, ...rest }): Partial<Settings> => ({
+      ({ connectionString, sync, storage, ...rest }): Partial<Settings> => ({
         connection: connectionString,
         schedule: sync,
+        storageQuotaBytes: storage?.quota,
         ...rest
       })
     )
@@ -125,10 +131,9 @@ function readConnection(text: string, environment: Readonly<Record<string, strin
   }
 }
 
-function readMode(text: string): 'ReadOnly' | Problems {
-  if (text === 'ReadOnly') return text
-  if (text === 'ReadWrite') return { problems: ['ReadWrite is not supported by this version; use ReadOnly'] }
-  return { problems: [`${JSON.stringify(text)} is not a mode; use ReadOnly`] }
+function readMode(text: string): Mode | Problems {
+  if (text === 'ReadOnly' || text === 'ReadWrite') return text
+  return { problems: [`${JSON.stringify(text)} is not a mode; use ReadOnly or ReadWrite`] }
 }
 
 function readRepository(text: string): RepositoryPattern | Problems {
@@ -156,6 +161,10 @@ function readDuration(text: string): number | undefined {
   } catch {
     return undefined
   }
+}
+
+function readQuota(text: string): number | Problems {
+  return readSize(text) ?? { problems: [`${JSON.stringify(text)} is not a size such as 50GiB`] }
 }
 
 function readTokens(tokens: readonly Token[]): readonly Token[] | Problems {

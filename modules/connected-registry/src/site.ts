@@ -51,8 +51,10 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     registry,
     access,
     engine,
-    apply: ({ connection, repositories, schedule }) =>
-      engine.apply({ parent: parents.of(connection), patterns: repositories, schedule }),
+    apply: ({ connection, repositories, schedule, mode, storageQuotaBytes }) => {
+      store.disk.setQuota(storageQuotaBytes)
+      engine.apply({ parent: parents.of(connection), patterns: repositories, schedule, mode })
+    },
     trust: parents.trust,
     traffic: parents.traffic,
     async stop() {

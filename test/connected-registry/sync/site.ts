@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { createLog, type Log } from '@connected-registry/edge-module/log.ts'
+import type { Mode } from '../../../modules/connected-registry/src/access/authorize.ts'
 import { createDispatcher, type DispatcherOptions } from '../../../modules/connected-registry/src/parent/dispatcher.ts'
 import { createParentRegistry } from '../../../modules/connected-registry/src/parent/parent-registry.ts'
 import type { ParentConnection } from '../../../modules/connected-registry/src/protocol/connection-string.ts'
@@ -18,6 +19,8 @@ import {
   type IterationSummary,
   type StatusBoard
 } from '../../../modules/connected-registry/src/sync/status.ts'
+import { type BuiltImage, manifestsOf } from '../../fixtures/image-builder.ts'
+import { pushBlobs } from '../registry/open-registry.ts'
 
 export interface TestSite {
   readonly registry: Registry
@@ -30,6 +33,8 @@ export interface TestSite {
   /** One that compares everything. */
   resync(): Promise<IterationSummary>
   scope(repositories: readonly string[], connection?: ParentConnection): Promise<void>
+  /** A client of this site pushes an image, and maybe tags it; `sparse`: without the manifests of an index. */
+  push(repository: string, image: BuiltImage, tag?: string, sparse?: boolean): Promise<void>
   /** What a tag names here. */
   tag(repository: string, tag: string): Promise<Digest | undefined>
   holds(repository: string, digest: Digest): Promise<boolean>
@@ -41,6 +46,7 @@ export interface TestSiteOptions {
   readonly records?: RecordStore
   readonly dispatcher?: DispatcherOptions
   readonly log?: Log
+  readonly mode?: Mode
 }
 
 /** Never due by itself within a test: iterations run when they are asked for. */
@@ -57,7 +63,7 @@ export async function openSite(
   repositories: readonly string[],
   options: TestSiteOptions = {}
 ): Promise<TestSite> {
-  const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore() } = options
+  const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore(), mode = 'ReadOnly' } = options
   const log = options.log ?? createLog({ module: 'test', level: 'None' })
   const registry = await createRegistry({ blobs, records })
   const board = createStatusBoard(() => new Date())
@@ -77,7 +83,20 @@ export async function openSite(
     resync: () => iteration(engine.sync({ complete: true })),
     async scope(names, to = connection) {
       const patterns = names.map((name) => parseRepositoryPattern(name)!)
-      await engine.apply({ parent: createParentRegistry({ connection: to, dispatcher, log }), patterns, schedule })
+      await engine.apply({
+        parent: createParentRegistry({ connection: to, dispatcher, log }),
+        patterns,
+        schedule,
+        mode
+      })
+    },
+    async push(repository, image, tag, sparse = false) {
+      const pushed = sparse ? { ...image, children: [] } : image
+      await pushBlobs({ registry, blobs }, repository, pushed)
+      for (const manifest of manifestsOf(pushed)) {
+        const moved = manifest === image.manifest ? tag : undefined
+        await registry.manifests.put(repository, manifest, { origin: 'client:line-1', tag: moved, sparse })
+      }
     },
     tag: async (repository, tag) => (await registry.tags.get(repository, tag))?.digest,
     holds: async (repository, digest) =>

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -17,6 +18,7 @@ export interface SyncWish {
   readonly parent: ParentRegistry | undefined
   readonly patterns: readonly RepositoryPattern[]
   readonly schedule: Schedule
+  readonly mode: Mode
 }
 
 /** Runs iterations by schedule and on demand, one at a time. */
@@ -86,11 +88,11 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 
   async function iterate(complete: boolean, signal: AbortSignal): Promise<IterationSummary | undefined> {
-    const { parent, patterns } = wish ?? {}
-    if (!parent || !patterns || patterns.length === 0 || signal.aborted) return undefined
+    const { parent, patterns, mode } = wish ?? {}
+    if (!parent || !patterns || !mode || patterns.length === 0 || signal.aborted) return undefined
     const correlationId = randomUUID()
     board.started(correlationId)
-    const context = { registry, bases, transfers, parent, patterns, board, log, shrunk, complete, correlationId }
+    const context = { registry, bases, transfers, parent, mode, patterns, board, log, shrunk, complete, correlationId }
     const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
     rounds = outcome.reached ? rounds + 1 : 0
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
@@ -141,7 +143,9 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       .finally(() => schedule(false))
   }
 
-  async function leave(patterns: readonly RepositoryPattern[]): Promise<void> {
+  /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
+  async function leave({ patterns, mode }: SyncWish): Promise<void> {
+    if (mode === 'ReadWrite') return
     await leaveScope({ registry, bases }, patterns, (repository) => {
       board.forgot(repository)
       log.info({ repository }, 'repository left the scope and was removed')
@@ -158,7 +162,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       if (!isSameParent) shrunk.clear()
       rounds = 0
       leaving = Promise.allSettled([leaving, running?.done])
-        .then(() => leave(next.patterns))
+        .then(() => leave(next))
         .catch((error: unknown) => log.error({ code: codeOf(error), reason: describe(error) }, 'scope not applied'))
       leaving.then(() => schedule(true))
     },
@@ -177,8 +181,8 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 }
 
-function scopeOf({ patterns, schedule }: SyncWish) {
-  return { patterns, schedule }
+function scopeOf({ patterns, schedule, mode }: SyncWish) {
+  return { patterns, schedule, mode }
 }
 
 class WindowClosed extends Error {

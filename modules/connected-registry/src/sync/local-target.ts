@@ -5,17 +5,17 @@ import type { Transfers } from './transfers.ts'
 /** A repository of the registry here, as copying sees it. */
 export function createLocalTarget(registry: Registry, transfers: Transfers, repository: string): ContentTarget {
   return {
-    async hasManifest(digest) {
-      return (await registry.manifests.stat(repository, { kind: 'digest', digest })) !== undefined
-    },
-    async adoptBlob(descriptor) {
-      if (await registry.blobs.stat(repository, descriptor.digest)) return true
-      return registry.blobs.link(repository, descriptor)
-    },
-    async putBlob(descriptor, source, signal) {
-      await transfers.bring(descriptor, source, signal)
-      await registry.blobs.link(repository, descriptor)
-    },
-    putManifest: (manifest) => registry.manifests.put(repository, manifest, { origin: 'parent' })
+    // A client may have pushed an index without some of its manifests: that is not there yet, as far as copying goes.
+    hasManifest: (digest) => registry.manifests.isWhole(repository, digest),
+    // Also what is linked here: the manifest that names it may be long in coming, and until then nothing else keeps it.
+    adoptBlob: (descriptor) => registry.blobs.link(repository, descriptor),
+    putBlob: (descriptor, source, signal) =>
+      registry.blobs.hold(descriptor.digest, async () => {
+        await transfers.bring(descriptor, source, signal)
+        await registry.blobs.link(repository, descriptor)
+      }),
+    async putManifest(manifest) {
+      await registry.manifests.put(repository, manifest, { origin: 'parent' })
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Bases } from './bases.ts'
@@ -16,6 +17,7 @@ export interface RepositoryContext {
   readonly bases: Bases
   readonly transfers: Transfers
   readonly parent: ParentRegistry
+  readonly mode: Mode
   readonly board: StatusBoard
   readonly log: Log
   /** Repositories that lacked most of what was agreed on when last looked at; kept from round to round. */
@@ -53,7 +55,7 @@ export async function syncRepository(
 }
 
 async function agree(context: RepositoryContext, name: string, signal: AbortSignal): Promise<RepositoryOutcome> {
-  const { bases, parent, registry, complete } = context
+  const { bases, parent, complete } = context
   const at = new Date().toISOString()
   const previous = complete ? undefined : await bases.looked(name)
   const view = await look(parent.repository(name), { epoch: parent.epoch, previous, signal })
@@ -67,7 +69,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
     }
   }
 
-  const planned = await planRepository(registry, name, view, agreed)
+  const planned = await planRepository(context, name, view, agreed)
   const believed = isBelieved(context, name, planned.shrunk)
   const steps = believed ? planned.steps : planned.steps.filter(({ step }) => !isRemoval(step.kind))
   const job = createJob(context, name)

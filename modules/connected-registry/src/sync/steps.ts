@@ -1,6 +1,8 @@
+import type { Mode } from '../access/authorize.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
+import { withoutUsed } from './client-content.ts'
 import type { ParentView } from './look.ts'
 import { plan, type SyncStep } from './plan.ts'
 
@@ -11,6 +13,11 @@ export interface PlannedStep {
   readonly step: SyncStep
 }
 
+export interface PlanContext {
+  readonly registry: Registry
+  readonly mode: Mode
+}
+
 export interface RepositoryPlan {
   readonly steps: readonly PlannedStep[]
   /** The view lacks more than half of what was agreed on: removals wait until a second look says the same. */
@@ -19,7 +26,7 @@ export interface RepositoryPlan {
 
 /** Compares one repository: every reference that either side or the bases know of. Tags come before digests. */
 export async function planRepository(
-  registry: Registry,
+  { registry, mode }: PlanContext,
   repository: string,
   view: ParentView,
   bases: ReadonlyMap<string, Digest>
@@ -31,10 +38,17 @@ export async function planRepository(
     if (digest && !view.digests) continue
     const parent = digest ? (view.digests?.has(digest) ? digest : null) : (view.tags.get(reference) ?? null)
     const local = await localPlace(registry, repository, reference, digest)
-    const step = plan({ reference, base, local, parent })
+    const step = await wholly(registry, repository, plan({ reference, base, local, parent }, mode))
     if (step.kind !== 'none') steps.push({ reference, local, step })
   }
-  return { steps, shrunk: isShrunk(view, bases) }
+  const kept = mode === 'ReadWrite' ? await withoutUsed({ registry, repository, bases }, steps) : steps
+  return { steps: kept, shrunk: isShrunk(view, bases) }
+}
+
+/** Both hold the same index, but a client pushed it here without all of its manifests: what is missing still has to come. */
+async function wholly(registry: Registry, repository: string, step: SyncStep): Promise<SyncStep> {
+  if (step.kind !== 'agree' || (await registry.manifests.isWhole(repository, step.digest))) return step
+  return { kind: 'copyDown', digest: step.digest }
 }
 
 /** Tags and digests that the view can speak of, each once. */

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { anImage, anIndex } from '../../fixtures/image-builder.ts'
+import { openParent, parentKinds } from './parents.ts'
+import { openSite } from './site.ts'
+
+const repository = 'plant/app'
+const mode = 'ReadWrite'
+const digestOf = ({ manifest }: ReturnType<typeof anImage>) => manifest.descriptor.digest
+
+for (const kind of parentKinds) {
+  test(`${kind}: what a client of a ReadWrite site tagged stays, whatever the parent does with that tag`, async (t) => {
+    const parent = await openParent(t, kind, [repository])
+    if (!parent) return
+    const [above, here, later] = ['above', 'here', 'later'].map((seed) => anImage({ seed })) as [Image, Image, Image]
+    await parent.put(repository, above, 'moved')
+    await parent.put(repository, above, 'both')
+    const site = await openSite(t, parent.connection, [repository], { mode })
+    await site.sync()
+
+    await site.push(repository, here, 'moved')
+    await site.push(repository, here, 'both')
+    await site.push(repository, here, 'new')
+    await parent.put(repository, later, 'both')
+    await site.resync()
+
+    assert.equal(await site.tag(repository, 'moved'), digestOf(here))
+    assert.equal(await site.tag(repository, 'both'), digestOf(here))
+    assert.equal(await site.tag(repository, 'new'), digestOf(here))
+  })
+
+  test(`${kind}: a tag that a client took away stays away until the parent moves it`, async (t) => {
+    const parent = await openParent(t, kind, [repository])
+    if (!parent) return
+    const [before, after] = [anImage({ seed: 'before' }), anImage({ seed: 'after' })]
+    await parent.put(repository, before, 'v1')
+    const site = await openSite(t, parent.connection, [repository], { mode })
+    await site.sync()
+
+    await site.registry.tags.remove(repository, 'v1', { origin: 'client:line-1' })
+    await site.resync()
+    const gone = await site.tag(repository, 'v1')
+    await parent.put(repository, after, 'v1')
+    await site.resync()
+
+    assert.equal(gone, undefined)
+    assert.equal(await site.tag(repository, 'v1'), digestOf(after))
+  })
+
+  test(`${kind}: a repository that leaves the scope of a ReadWrite site stays`, async (t) => {
+    const parent = await openParent(t, kind, [repository, 'plant/other'])
+    if (!parent) return
+    const image = anImage()
+    await parent.put(repository, image, '1.0')
+    await parent.put('plant/other', image, '1.0')
+    const site = await openSite(t, parent.connection, [repository], { mode })
+    await site.sync()
+
+    await site.scope(['plant/other'])
+    await site.sync()
+
+    assert.equal(await site.tag(repository, '1.0'), digestOf(image))
+  })
+
+  test(`${kind}: an index pushed without its manifests gets them from a parent that has them`, async (t) => {
+    const parent = await openParent(t, kind, [repository])
+    if (!parent) return
+    const child = anImage({ seed: 'child' })
+    const index = anIndex([child])
+    await parent.put(repository, index, '1.0')
+    const site = await openSite(t, parent.connection, [repository], { mode })
+    await site.push(repository, index, '1.0', true)
+
+    await site.sync()
+
+    assert.equal(await site.holds(repository, digestOf(child)), true)
+    assert.equal(await site.registry.manifests.isWhole(repository, digestOf(index)), true)
+  })
+}
+
+type Image = ReturnType<typeof anImage>
+
+test('a manifest deleted above stays while a tag or an index of this site needs it', async (t) => {
+  const parent = (await openParent(t, 'acr', [repository]))!
+  const [tagged, child, unused] = ['tagged', 'child', 'unused'].map((seed) => anImage({ seed })) as [
+    Image,
+    Image,
+    Image
+  ]
+  for (const [tag, image] of Object.entries({ tagged, child, unused })) await parent.put(repository, image, tag)
+  await parent.put(repository, anImage({ seed: 'kept' }), 'kept')
+  await parent.put(repository, anImage({ seed: 'kept too' }), 'kept-too')
+  await parent.put(repository, anImage({ seed: 'kept as well' }), 'kept-as-well')
+  const site = await openSite(t, parent.connection, [repository], { mode })
+  await site.sync()
+  await site.registry.tags.put(repository, 'mine', digestOf(tagged), { origin: 'client:line-1' })
+  await site.push(repository, anIndex([child]), 'my-index')
+
+  for (const image of [tagged, child, unused]) await parent.remove(repository, digestOf(image))
+  await site.sync()
+  await site.sync()
+
+  assert.equal(await site.tag(repository, 'mine'), digestOf(tagged))
+  assert.equal(await site.holds(repository, digestOf(child)), true)
+  assert.equal(await site.holds(repository, digestOf(unused)), false)
+  for (const tag of ['tagged', 'child', 'unused']) assert.equal(await site.tag(repository, tag), undefined)
+})
