@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { storePaths } from '../../modules/connected-registry/src/storage/layout.ts'
 import { openStore, type Store } from '../../modules/connected-registry/src/store.ts'
+import { inChunks } from '../contracts/blob-content.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
 
 async function open(t: TestContext, dataVolume: string): Promise<Store> {
@@ -51,6 +53,19 @@ for (const state of ['[]', 'null', '{"desired":[]}', '{"desired":"x"}', '{"insta
     assert.deepEqual(kept.data, { instanceId, desired: { logLevel: 'Debug' } })
     assert.match(stateProblem ?? '', /state\.json is broken .*went back to the copy before$/)
   })
+
+test('what a process that died left half-arrived is gone at the next start', async (t) => {
+  const dataVolume = await temporaryFolder()
+  const first = await open(t, dataVolume)
+  const upload = await first.blobs.beginUpload()
+  await first.blobs.append(upload, inChunks(Buffer.alloc(100_000), 10_000), { at: 0 })
+  await first.close()
+
+  const second = await open(t, dataVolume)
+
+  assert.equal(await second.blobs.uploadState(upload), undefined)
+  assert.deepEqual(await readdir(storePaths(dataVolume).uploads), [])
+})
 
 test('a data volume that cannot be written leaves nothing open', async (t) => {
   const dataVolume = await temporaryFolder()

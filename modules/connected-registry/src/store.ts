@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import type { BlobStore } from './storage/blob-store.ts'
 import { createFilesystemBlobStore } from './storage/filesystem.ts'
 import { keys, storePaths } from './storage/layout.ts'
@@ -35,6 +36,8 @@ export async function openStore(dataVolume: string): Promise<Store> {
   try {
     const lock = await lockStore(paths.lock)
     opened.push({ close: () => lock.release() })
+    // What an earlier process left half-arrived: nothing goes on with it, and it must not fill the disk.
+    await rm(paths.uploads, { recursive: true, force: true })
     const blobs = await createFilesystemBlobStore(paths)
     opened.push(blobs)
     const records = await createSqliteRecordStore(paths.records)
