@@ -161,13 +161,13 @@ for (const kind of ['acr', 'plain'] as const)
     const site = await openSite(t, connection, [repository])
 
     await site.sync()
-    const named = site.codes()
+    const [tag, named] = [await site.tag(repository, 'fine'), site.codes()]
     await site.sync()
     const stillNamed = site.codes()
     cloud.faults.clear()
     const healed = await site.sync()
 
-    assert.equal(await site.tag(repository, 'fine'), manifestOf(fine))
+    assert.equal(tag, manifestOf(fine))
     assert.ok(named.includes('DIGEST_MISMATCH'))
     assert.ok(stillNamed.includes('DIGEST_MISMATCH'), 'as long as it is missing')
     assert.equal(healed.result, 'Succeeded')

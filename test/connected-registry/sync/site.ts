@@ -22,7 +22,8 @@ import type { Schedule } from '../../../modules/connected-registry/src/sync/sche
 import {
   createStatusBoard,
   type IterationSummary,
-  type StatusBoard
+  type StatusBoard,
+  type SyncStatus
 } from '../../../modules/connected-registry/src/sync/status.ts'
 import type { WallClock } from '../../../modules/connected-registry/src/sync/wall-clock.ts'
 
@@ -46,6 +47,8 @@ export interface TestSite {
   tag(repository: string, tag: string): Promise<Digest | undefined>
   holds(repository: string, digest: Digest): Promise<boolean>
   codes(): readonly string[]
+  /** Resolves when the status is so; it is told of every change. */
+  until(isSo: (status: SyncStatus) => boolean): Promise<void>
 }
 
 export interface TestSiteOptions {
@@ -76,7 +79,11 @@ export async function openSite(
   const log = options.log ?? createLog({ module: 'test', level: 'None' })
   const registry = await createRegistry({ blobs, records })
   const bases = createBases(records)
-  const board = createStatusBoard(() => new Date())
+  const listeners = new Set<() => void>()
+  const now = options.clock?.now ?? (() => new Date())
+  const board = createStatusBoard(now, () => {
+    for (const listener of listeners) listener()
+  })
   const transfer = { pauseMs: () => 10, ...options.transfer }
   const engine = createSyncEngine({ registry, blobs, bases, board, log, clock: options.clock, transfer })
   const dispatcher = createDispatcher({ ...impatient, ...options.dispatcher })
@@ -107,7 +114,20 @@ export async function openSite(
     tag: async (repository, tag) => (await registry.tags.get(repository, tag))?.digest,
     holds: async (repository, digest) =>
       (await registry.manifests.stat(repository, { kind: 'digest', digest })) !== undefined,
-    codes: () => board.read().details.map(({ code }) => code)
+    codes: () => board.read().details.map(({ code }) => code),
+    async until(isSo) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const givingUp = setTimeout(() => reject(new Error(`the status stays ${JSON.stringify(board.read())}`)), 10_000)
+      const look = () => {
+        if (isSo(board.read())) resolve()
+      }
+      listeners.add(look)
+      look()
+      await promise.finally(() => {
+        clearTimeout(givingUp)
+        listeners.delete(look)
+      })
+    }
   }
   await site.scope(repositories)
   return site

@@ -50,6 +50,7 @@ async function digests(blobs: BlobStore): Promise<readonly string[]> {
   return all
 }
 
+const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0)
 const offsets = ({ requests }: { requests: readonly { offset: number }[] }) => requests.map(({ offset }) => offset)
 
 test('a transfer that was cut goes on at the byte where it stopped', async () => {
@@ -62,10 +63,7 @@ test('a transfer that was cut goes on at the byte where it stopped', async () =>
 
   assert.deepEqual(offsets(source), [0, 30, 75])
   assert.deepEqual(await contentOf(blobs, blob), Buffer.from(blob.bytes))
-  assert.equal(
-    counts.reduce((sum, count) => sum + count, 0),
-    100
-  )
+  assert.equal(sum(counts), 100)
 })
 
 test('a source that cannot skip begins anew, and what is here already is not written twice', async () => {
@@ -79,10 +77,7 @@ test('a source that cannot skip begins anew, and what is here already is not wri
 
   assert.deepEqual(offsets(source), [0, 35, 35, 50])
   assert.deepEqual(await contentOf(blobs, blob), Buffer.from(blob.bytes))
-  assert.equal(
-    counts.reduce((sum, count) => sum + count, 0),
-    100
-  )
+  assert.equal(sum(counts), 100)
 })
 
 test('attempts without a new byte are bounded, and leave nothing open', async () => {
