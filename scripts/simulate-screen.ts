@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import type { LogLine } from '../test/simulators/module-process.ts'
 import type { World } from '../test/simulators/world.ts'
 
@@ -19,7 +20,7 @@ Ready after ${(readyMs / 1000).toFixed(1)} s. The site holds what the parent hol
 
   parent        ${world.cloud ? `${world.cloud.url} (simulated, blobs from ${world.cloud.dataEndpoint})` : 'the one you named'}
   registry      ${world.registryUrl}    connected-registry, process ${world.registry.pid}
-  API proxy     ${world.proxyUrl}   api-proxy, process ${world.proxy.pid}; authority in ${world.caFile}
+  API proxy     ${world.proxyUrl}   api-proxy, process ${world.proxy.pid}; authority in ${relative(process.cwd(), world.caFile)}
   user          ${name}
   password      ${password}
   images        ${images.join('  ')}

@@ -96,6 +96,22 @@ test('an urgent report does not wait for the interval', async (t) => {
   assert.deepEqual(link.patches, [{ step: 1 }, { step: 2 }])
 })
 
+test('what becomes urgent while a report is under way goes at once behind it', async (t) => {
+  const { reporter } = aReporter(t)
+  const link = aLink()
+  const gate = Promise.withResolvers<void>()
+  link.gate = gate.promise
+  reporter.connected(link, {})
+  reporter.want({ step: 1 })
+  await settle()
+
+  reporter.want({ step: 2 }, { urgent: true })
+  gate.resolve()
+  await settle()
+
+  assert.deepEqual(link.held, { step: 2 })
+})
+
 test('one report is under way at a time', async (t) => {
   const { reporter } = aReporter(t)
   const link = aLink()

@@ -71,13 +71,19 @@ export function createModuleProcess({ name, main, environment, ready }: ModulePr
     await Promise.race([find(({ msg }) => msg === ready, before, signal), ended]).finally(() => settled.abort())
   }
 
+  // A listener that stays: several lines often come in one piece.
   async function find(predicate: (line: LogLine) => boolean, from: number, signal: AbortSignal): Promise<LogLine> {
     const past = lines.slice(from).find(predicate)
     if (past) return past
-    for (;;) {
-      const [line] = await once(events, 'line', { signal })
-      if (predicate(line as LogLine)) return line as LogLine
-    }
+    const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
+    const look = (line: LogLine) => predicate(line) && resolve(line)
+    const abort = () => reject(signal.reason)
+    events.on('line', look)
+    signal.addEventListener('abort', abort, { once: true })
+    return promise.finally(() => {
+      events.off('line', look)
+      signal.removeEventListener('abort', abort)
+    })
   }
 
   async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {

@@ -1,16 +1,16 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
 import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
 import type { Config } from './config.ts'
 import { createDirectMethods } from './direct-methods.ts'
-import { createHttpHandler, serverOptions } from './http/server.ts'
+import { createHttpHandler } from './http/server.ts'
+import { keepSite, type OpenedSite } from './kept-site.ts'
+import { openRegistryServer } from './registry-server.ts'
 import { createReporting } from './reporting.ts'
-import { openSettingsSources } from './settings-sources.ts'
-import { createClosedSite, createSite, type Site, type SiteOptions } from './site.ts'
-import type { Json } from './storage/record-store.ts'
-import { openStore, type Store } from './store.ts'
+import { type Desired, openSettingsSources } from './settings-sources.ts'
+import type { Site, SiteOptions } from './site.ts'
+import type { Store } from './store.ts'
 import { codeOf, describe } from './sync/problems.ts'
 import { createStatusBoard } from './sync/status.ts'
 import { obtainTrustBundle } from './trust.ts'
@@ -20,6 +20,21 @@ export interface AppOptions {
   /** Undefined: standalone, from environment and settings file alone. */
   readonly edge?: EdgeEnvironment
   readonly log: Log
+  readonly delays?: Partial<AppDelays>
+  /** How patient it is with its parent. */
+  readonly dispatcher?: SiteOptions['dispatcher']
+}
+
+/** Every wait of its own, so that a test need not wait for any. */
+export interface AppDelays {
+  /** Between reports to the twin that are not urgent. */
+  readonly reportMs: number
+  /** Between attempts to open a data volume that cannot be used. */
+  readonly reopenMs: number
+  /** Between looks at the settings file. */
+  readonly lookMs: number
+  /** For answers that are under way at the end. */
+  readonly drainMs: number
 }
 
 export interface App {
@@ -27,140 +42,114 @@ export interface App {
   stop(): Promise<void>
 }
 
-type Desired = Readonly<Record<string, Json>>
-type Opening = { readonly store: Store } | { readonly error: unknown }
-
-const reopenAfterMs = 10_000
-const drainMs = 10_000
+const defaultDelays: AppDelays = { reportMs: 30_000, reopenMs: 10_000, lookMs: 2_000, drainMs: 10_000 }
 
 /** Starts serving with what is here; everything that needs a network comes later and by itself. */
-export async function startApp({ config, edge, log }: AppOptions): Promise<App> {
-  const opening = await tryOpen(config.dataVolume)
-  let desired: Desired = ('store' in opening && opening.store.state.data.desired) || {}
-  const sources = await openSettingsSources(config, desired)
+export async function startApp({ config, edge, log, dispatcher, ...options }: AppOptions): Promise<App> {
+  const { dataVolume } = config
+  const delays = { ...defaultDelays, ...options.delays }
+  const sources = await openSettingsSources(config, delays)
   const board = createStatusBoard(
     () => new Date(),
     () => reporting.changed()
   )
-  const reporting = createReporting({ sources, board, dataVolume: config.dataVolume, log })
-  const siteOptions: SiteOptions = {
-    settings: () => sources.current,
-    board,
-    log,
-    onIteration: () => void reporting.recount()
-  }
+  const reporting = createReporting({ sources, board, dataVolume, log })
   const stopping = new AbortController()
-  let site: Site
+  let site: Site | undefined
   let store: Store | undefined
   let listener: RequestListener
-  let reopening: NodeJS.Timeout | undefined
+  let desired: Desired | undefined
+  let remembering: Promise<void> = Promise.resolve()
+  let trusted: readonly string[] = []
 
-  await use(opening)
-  const server = createServer(serverOptions, (request, response) => listener(request, response))
-  const port = await listen(server, config)
+  const settings = () => sources.current
+  const siteOptions = { settings, board, log, onIteration: reporting.recount, dispatcher }
+  sources.onChange(applySettings)
+  const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs: delays.reopenMs, log, onSite: use })
+  const { host, port } = config
+  const onRequest: RequestListener = (request, response) => listener(request, response)
+  const server = await openRegistryServer({ host, port, onRequest, drainMs: delays.drainMs }).catch(async (error) => {
+    await stopSite()
+    throw error
+  })
   const client = edge && startClient(edge)
   if (edge) obtainTrustBundle(edge, log, stopping.signal).then(trust)
-  sources.onChange(applySettings)
-  applySettings()
-  log.info({ port, dataVolume: config.dataVolume, parent: sources.current.connection?.loginServer }, 'registry started')
+  log.info({ port: server.port, dataVolume, parent: sources.current.connection?.loginServer }, 'registry started')
 
-  async function use(opened: Opening): Promise<void> {
-    if ('store' in opened) store = opened.store
-    else refuseService(opened.error)
-    site = store ? await createSite(store, siteOptions) : await createClosedSite(siteOptions)
-    reporting.use({ site, store, problem: 'error' in opened ? opened.error : undefined })
+  function use(opened: OpenedSite): void {
+    site = opened.site
+    store = opened.store
+    site.trust(trusted)
     const { registry, access } = site
+    const mode = () => sources.current.mode
     const { loginServer } = config
-    listener = createHttpHandler({
-      registry,
-      access,
-      mode: () => sources.current.mode,
-      status: reporting.status,
-      loginServer,
-      log
-    })
-    await reporting.recount()
-  }
-
-  function refuseService(error: unknown): void {
-    log.error(
-      { code: codeOf(error), dataVolume: config.dataVolume, reason: describe(error) },
-      'data volume cannot be used'
-    )
-    reopening = setTimeout(() => reopen().catch((cause: unknown) => refuseService(cause)), reopenAfterMs)
-  }
-
-  async function reopen(): Promise<void> {
-    const opened = await tryOpen(config.dataVolume)
-    await use(opened)
-    if (!store) return
-    log.info({ dataVolume: config.dataVolume }, 'data volume can be used again')
-    if (Object.keys(desired).length > 0) await remember()
-    else sources.takeTwin(store.state.data.desired ?? {})
+    listener = createHttpHandler({ registry, access, mode, status: reporting.status, loginServer, log })
+    reporting.use({ ...opened, isTwinAwaited })
+    reporting.recount()
+    // Before anything is applied: what is not in the scope goes.
+    const last = edge && store?.state.data.desired
+    if (last && !desired) sources.recallTwin(last)
+    else remember()
     applySettings()
   }
 
   function startClient(environment: EdgeEnvironment): ModuleClient {
-    const methods = createDirectMethods(() => site, reporting.status)
-    const moduleClient = createModuleClient({ environment, methods, log })
-    moduleClient.onDesired((document) => {
+    const methods = createDirectMethods(() => site, reporting)
+    const client = createModuleClient({ environment, methods, log, minimumReportIntervalMs: delays.reportMs })
+    client.onDesired((document) => {
       if (!sources.takeTwin(document)) return
       desired = document
-      remember().catch((error: unknown) => log.error({ reason: describe(error) }, 'desired properties not kept'))
+      applySettings()
+      remember()
     })
-    reporting.onReport((reported) => moduleClient.report(reported))
-    moduleClient.start()
-    return moduleClient
+    reporting.onReport((reported, { urgent }) => client.report(reported, { urgent }))
+    client.start()
+    return client
   }
 
-  async function remember(): Promise<void> {
-    await store?.state.update((data) => ({ ...data, desired }))
+  function remember(): void {
+    if (store && desired) remembering = keep(store, desired)
+  }
+
+  async function keep({ state }: Store, document: Desired): Promise<void> {
+    try {
+      await state.update((kept) => ({ ...kept, desired: document }))
+      log.info({ version: document.$version }, 'desired properties kept')
+    } catch (error) {
+      log.error({ code: codeOf(error), reason: describe(error) }, 'desired properties not kept')
+    }
   }
 
   function trust(certificateAuthorities: readonly string[]): void {
     if (stopping.signal.aborted) return
-    site.trust(certificateAuthorities)
-    site.apply(sources.current)
+    trusted = certificateAuthorities
+    site?.trust(trusted)
+    applySettings()
   }
 
   function applySettings(): void {
     setLogLevel(log, sources.current.logLevel)
-    for (const { source, problem } of sources.problems)
-      log.error({ code: 'SETTINGS_REFUSED', source, problem }, 'settings refused')
-    site.apply(sources.current)
+    site?.apply(isTwinAwaited() ? { ...sources.current, repositories: [] } : sources.current)
     reporting.changed()
   }
 
-  return {
-    port,
-    async stop() {
-      stopping.abort()
-      clearTimeout(reopening)
-      sources.close()
-      await client?.stop()
-      await drain(server)
-      await site.stop()
-    }
+  /** Where the last twin is lost, its repositories would leave the scope and go. So nothing is synced before it is heard. */
+  function isTwinAwaited(): boolean {
+    return edge !== undefined && store?.stateProblem !== undefined && !desired
   }
-}
 
-async function tryOpen(dataVolume: string): Promise<Opening> {
-  return openStore(dataVolume).then(
-    (store) => ({ store }),
-    (error: unknown) => ({ error })
-  )
-}
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await client?.stop()
+    await server.close()
+    await stopSite()
+  }
 
-async function listen(server: Server, { host, port }: Config): Promise<number> {
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
-  return (server.address() as AddressInfo).port
-}
+  async function stopSite(): Promise<void> {
+    sources.close()
+    await Promise.all([reporting.stop(), remembering])
+    await kept.stop()
+  }
 
-/** Answers that are under way may end; connections that only wait are closed. */
-async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), drainMs)
-  await closed
-  clearTimeout(timer)
+  return { port: server.port, stop }
 }

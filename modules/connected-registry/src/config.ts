@@ -48,7 +48,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 const schema = z.object({
   ACR_REGISTRY_DATA_VOLUME: z.string().default('/var/acr/data'),
   ACR_REGISTRY_HOST: z.string().default('::'),
-  ACR_REGISTRY_PORT: z.coerce.number('is not a port').int().min(0).max(65_535).default(8080),
+  ACR_REGISTRY_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'is not a port')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'is not a port')
+    .default(8080),
   ACR_REGISTRY_LOGIN_SERVER: z
     .string()
     .regex(/^[^\s/]+$/, 'must be host[:port]')

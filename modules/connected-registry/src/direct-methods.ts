@@ -1,34 +1,47 @@
 import type { MethodResponse, Methods } from '@connected-registry/edge-module/methods.ts'
 import { plainJson } from './report.ts'
+import type { Report, Reporting } from './reporting.ts'
 import type { Site } from './site.ts'
-import type { Json } from './storage/record-store.ts'
 import type { IterationSummary } from './sync/status.ts'
 
 /** Shorter than the caller's patience (`az iot hub invoke-module-method` waits 30 s unless told otherwise). */
-const patienceMs = 20_000
+const callerPatienceMs = 20_000
+
+// IoT Hub, "direct methods": payloads are limited to 128 KiB.
+const answerBytes = 127 * 1024
 
 /**
- * What an operator can ask of the running module: `sync` (one iteration now), `resync` (a full comparison), `status`.
+ * What an operator can ask of the running module: `sync` (one iteration now), `resync` (a full comparison), `status` (all
+ * there is to say, or what the twin shows where that is too long for an answer).
  * `sync` and `resync` answer 200 with the iteration's summary; 202 where it goes on longer than a caller waits; 409 where
  * nothing can be synced.
  */
-export function createDirectMethods(site: () => Site, status: () => Record<string, Json>): Methods {
+export function createDirectMethods(
+  site: () => Site | undefined,
+  { status, summary }: Pick<Reporting, 'status' | 'summary'>,
+  patienceMs: number = callerPatienceMs
+): Methods {
   const sync = async (complete: boolean): Promise<MethodResponse> => {
-    const ended = await inTime(site().engine?.sync({ complete }) ?? Promise.resolve(undefined))
+    const ended = await inTime(site()?.engine?.sync({ complete }), patienceMs)
     if (ended === 'running')
       return { status: 202, payload: { message: 'the iteration goes on; status tells how far it is' } }
     if (ended) return { status: 200, payload: plainJson(ended) }
-    return { status: 409, payload: { message: 'nothing can be synced', statusDetails: status().statusDetails ?? [] } }
+    return { status: 409, payload: { message: 'nothing can be synced', statusDetails: summary().statusDetails ?? [] } }
   }
   return {
     sync: () => sync(false),
     resync: () => sync(true),
-    status: async () => ({ status: 200, payload: status() })
+    status: async () => ({ status: 200, payload: fits(status()) ? status() : summary() })
   }
 }
 
+function fits(payload: Report): boolean {
+  return Buffer.byteLength(JSON.stringify(payload)) <= answerBytes
+}
+
 async function inTime(
-  iteration: Promise<IterationSummary | undefined>
+  iteration: Promise<IterationSummary | undefined> | undefined,
+  patienceMs: number
 ): Promise<IterationSummary | 'running' | undefined> {
   const { promise, resolve } = Promise.withResolvers<'running'>()
   const timer = setTimeout(resolve, patienceMs, 'running')

@@ -9,7 +9,7 @@ export interface ReportParts {
   readonly version: string
   readonly instanceId?: string
   readonly startedAt: string
-  readonly sources: Pick<SettingsSources, 'current' | 'problems' | 'twinVersion'>
+  readonly sources: Pick<SettingsSources, 'current' | 'problems' | 'twinVersion' | 'refusedTwinVersion'>
   readonly sync: SyncStatus
   readonly traffic: Traffic
   readonly storage?: StorageFigures
@@ -41,18 +41,32 @@ export function fullStatus(parts: ReportParts) {
   }
 }
 
+// What a twin has room for: half of its 24 KiB for the details, the rest for all else.
 const worstLimit = 20
+const textLimit = 250
 
 /** What the reported twin holds: the same, of the repositories only their count and those in trouble. */
 export function reportedTwin(parts: ReportParts): Record<string, Json> {
   const { repositories, statusDetails, startedAt: _, ...rest } = fullStatus(parts)
+  const { clientTokens, problems, ...settings } = rest.settings
   const inTrouble = repositories.filter(({ problem }: RepositoryStatus) => problem !== undefined)
-  const summary = {
-    count: repositories.length,
-    complete: repositories.length - inTrouble.length,
-    worst: inTrouble.slice(0, worstLimit)
-  }
-  return plainJson({ ...rest, repositories: summary, statusDetails: statusDetails.slice(0, worstLimit) })
+  return plainJson({
+    ...rest,
+    settings: { ...settings, clientTokens: clientTokens.length, problems: problems.slice(0, worstLimit).map(short) },
+    repositories: {
+      count: repositories.length,
+      complete: repositories.length - inTrouble.length,
+      // Why is among the details.
+      worst: inTrouble.slice(0, worstLimit).map(({ problem: _, ...repository }) => repository)
+    },
+    statusDetails: statusDetails
+      .slice(0, worstLimit)
+      .map((detail) => ({ ...detail, description: short(detail.description) }))
+  })
+}
+
+function short(text: string): string {
+  return text.length > textLimit ? `${text.slice(0, textLimit)}...` : text
 }
 
 /** Without the keys that have no value. */
@@ -71,14 +85,17 @@ function describeParent(connection: ParentConnection | undefined) {
   return { registryName, loginServer, gatewayEndpoint, protocol, syncToken: syncToken.name }
 }
 
-function describeSettings({ twinVersion, problems, current }: ReportParts['sources']) {
+function describeSettings({ twinVersion, refusedTwinVersion, problems, current }: ReportParts['sources']) {
   const { schedule, clientTokens, logLevel } = current
   const { cron, windowMs } = schedule
   return {
     version: twinVersion,
+    refusedVersion: refusedTwinVersion,
     schedule: cron,
     window:
-      windowMs === undefined ? undefined : Temporal.Duration.from({ milliseconds: windowMs }).round('hours').toString(),
+      windowMs === undefined
+        ? undefined
+        : Temporal.Duration.from({ milliseconds: windowMs }).round({ largestUnit: 'days' }).toString(),
     clientTokens: clientTokens.map(({ name, status }) => ({ name, status })),
     logLevel,
     problems: problems.map(({ source, problem }) => `${source}: ${problem}`)

@@ -1,30 +1,37 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import packageFile from '../package.json' with { type: 'json' }
+import type { OpenedSite } from './kept-site.ts'
 import { fullStatus, plainJson, type ReportParts, reportedTwin } from './report.ts'
 import type { SettingsSources } from './settings-sources.ts'
-import { noTraffic, type Site } from './site.ts'
+import { noTraffic } from './site.ts'
+import { createDetailLog, createStamp, settingsDetails, storeDetails } from './status-details.ts'
 import type { Json } from './storage/record-store.ts'
 import { countStorage, type StorageFigures } from './storage-figures.ts'
-import type { Store } from './store.ts'
-import { describe, detailOf } from './sync/problems.ts'
-import type { NewDetail, StatusBoard, StatusDetail } from './sync/status.ts'
+import { describe } from './sync/problems.ts'
+import type { StatusBoard } from './sync/status.ts'
 
-/** Gathers what there is to say, for whoever asks (`status`) and whoever is told (`onReport`). */
+export type Report = Readonly<Record<string, Json>>
+/** `urgent`: the settings in force, or what is wrong with them, changed. */
+export type ReportListener = (reported: Report, options: { readonly urgent: boolean }) => void
+
+/** Gathers what there is to say, for whoever asks (`status`) and whoever is told (`onReport`, the log). */
 export interface Reporting {
-  status(): Record<string, Json>
+  status(): Report
+  /** The same within the bounds of a twin. */
+  summary(): Report
   /** Something may have changed; tells at most once a turn of the event loop. */
   changed(): void
-  onReport(listener: (reported: Record<string, Json>) => void): void
+  onReport(listener: ReportListener): void
   use(subject: ReportSubject): void
-  /** Counts the store again. */
-  recount(): Promise<void>
+  /** Counts the store again, by and by. */
+  recount(): void
+  /** Resolves when the store is left alone. */
+  stop(): Promise<void>
 }
 
-export interface ReportSubject {
-  readonly site: Site
-  readonly store?: Store
-  /** Why there is no store. */
-  readonly problem?: unknown
+export interface ReportSubject extends OpenedSite {
+  /** The last twin is lost, and edgeHub was not heard since. */
+  readonly isTwinAwaited: () => boolean
 }
 
 export interface ReportingOptions {
@@ -37,52 +44,63 @@ export interface ReportingOptions {
 export function createReporting({ sources, board, dataVolume, log }: ReportingOptions): Reporting {
   const startedAt = new Date().toISOString()
   const stamp = createStamp()
+  const logDetails = createDetailLog(log)
+  const stopping = new AbortController()
   let subject: ReportSubject | undefined
   let storage: StorageFigures | undefined
-  let listener: ((reported: Record<string, Json>) => void) | undefined
+  let listener: ReportListener | undefined
   let isDue = false
+  let settingsTold = ''
+  let counting: Promise<void> = Promise.resolve()
+  let isCountDue = false
 
   function parts(): ReportParts {
-    const details = stamp([...settingsDetails(sources), ...storeDetails(subject)])
-    const traffic = subject?.site.traffic() ?? noTraffic
-    const { instanceId } = subject?.store ?? {}
+    const { site, store } = subject ?? {}
     return {
       version: packageFile.version,
-      instanceId,
+      instanceId: store?.instanceId,
       startedAt,
       sources,
       sync: board.read(),
-      traffic,
+      traffic: site?.traffic() ?? noTraffic,
       storage,
-      details
+      details: stamp([...settingsDetails(sources), ...(subject ? storeDetails(subject) : [])])
     }
   }
 
-  function changed(): void {
-    if (isDue || !listener) return
-    isDue = true
-    setImmediate(() => {
-      isDue = false
-      listener?.(reportedTwin(parts()))
-    })
+  function tell(): void {
+    isDue = false
+    const now = parts()
+    logDetails([...now.details, ...now.sync.details])
+    const settings = JSON.stringify([sources.twinVersion, sources.refusedTwinVersion, sources.problems])
+    listener?.(reportedTwin(now), { urgent: settings !== settingsTold })
+    settingsTold = settings
   }
 
-  async function recount(): Promise<void> {
+  function changed(): void {
+    if (isDue) return
+    isDue = true
+    setImmediate(tell)
+  }
+
+  async function count(): Promise<void> {
+    isCountDue = false
     const { site, store } = subject ?? {}
-    if (!site || !store) return
+    if (!site || !store || stopping.signal.aborted) return
     try {
-      storage = await countStorage(site.registry, store, dataVolume)
+      storage = await countStorage(site.registry, store, dataVolume, stopping.signal)
       changed()
     } catch (error) {
-      log.warn({ reason: describe(error) }, 'store not counted')
+      if (!stopping.signal.aborted) log.warn({ reason: describe(error) }, 'store not counted')
     }
   }
 
   return {
     status: () => plainJson(fullStatus(parts())),
+    summary: () => reportedTwin(parts()),
     changed,
-    onReport(tell) {
-      listener = tell
+    onReport(tellListener) {
+      listener = tellListener
       changed()
     },
     use(next) {
@@ -90,48 +108,14 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       next.store?.disk.onChange(changed)
       changed()
     },
-    recount
-  }
-}
-
-/** Every refused setting, and what is missing before anything can be synced. */
-function settingsDetails({ problems, current }: SettingsSources): readonly NewDetail[] {
-  const details: NewDetail[] = problems.map(({ source, problem }) => ({
-    type: 'Settings',
-    code: 'SETTINGS_REFUSED',
-    description: `${source}: ${problem}`
-  }))
-  if (!current.connection)
-    details.push({ type: 'Settings', code: 'NO_PARENT', description: 'no connection string is set' })
-  if (current.repositories.length === 0) {
-    details.push({
-      type: 'Scope',
-      code: 'NO_REPOSITORIES',
-      description: 'no repositories are named: nothing is synced'
-    })
-  }
-  return details
-}
-
-function storeDetails(subject: ReportSubject | undefined): readonly NewDetail[] {
-  const details: NewDetail[] = []
-  if (subject?.problem !== undefined) details.push(detailOf(subject.problem, 'data volume'))
-  const { state, disk } = subject?.store ?? {}
-  if (state?.problem) details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: state.problem })
-  if (disk?.problem) details.push({ type: 'Disk', code: 'DiskError', description: disk.problem })
-  return details
-}
-
-/** A detail keeps the time at which it was first seen, however often it is asked for. */
-function createStamp(): (details: readonly NewDetail[]) => readonly StatusDetail[] {
-  let known = new Map<string, StatusDetail>()
-  return (details) => {
-    const next = new Map<string, StatusDetail>()
-    for (const detail of details) {
-      const key = `${detail.code} ${detail.description}`
-      next.set(key, known.get(key) ?? { ...detail, timestamp: new Date().toISOString(), correlationId: '' })
+    recount() {
+      if (isCountDue) return
+      isCountDue = true
+      counting = counting.then(count)
+    },
+    async stop() {
+      stopping.abort()
+      await counting
     }
-    known = next
-    return [...known.values()]
   }
 }

@@ -1,7 +1,6 @@
-import { unwatchFile, watchFile } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import type { Config } from './config.ts'
 import { mergeSettings, parseSettings, type Settings, type SettingsResult } from './settings.ts'
+import { type FileContent, followSettingsFile } from './settings-file.ts'
 import type { Json } from './storage/record-store.ts'
 
 export type SourceName = 'environment' | 'file' | 'twin'
@@ -10,6 +9,8 @@ export interface SettingsProblem {
   readonly source: SourceName
   readonly problem: string
 }
+
+export type Desired = Readonly<Record<string, Json>>
 
 /**
  * The settings in force: environment, then file, then twin, later ones winning key by key. A document with a wrong value
@@ -20,53 +21,65 @@ export interface SettingsSources {
   readonly problems: readonly SettingsProblem[]
   /** The twin's `$version` in force; undefined: none yet. */
   readonly twinVersion?: number
+  /** The `$version` of the twin that was refused last; undefined: the last one was taken. */
+  readonly refusedTwinVersion?: number
   /** True when the document was taken. */
-  takeTwin(desired: Readonly<Record<string, Json>>): boolean
+  takeTwin(desired: Desired): boolean
+  /** What the twin said before a restart: counts until the twin is taken, and settles no problem that it has by now. */
+  recallTwin(desired: Desired): void
   onChange(listener: () => void): void
   close(): void
 }
 
-const sources = ['environment', 'file', 'twin'] as const
-const lookEveryMs = 2000
+export interface SettingsSourcesOptions {
+  /** How often the settings file is read. */
+  readonly lookMs?: number
+}
 
-/** `lastTwin`: the last desired properties that were taken, so that a restart without any network comes up as it was. */
+const sources = ['environment', 'file', 'twin'] as const
+
 export async function openSettingsSources(
-  config: Config,
-  lastTwin: Readonly<Record<string, Json>>
+  config: Pick<Config, 'settings' | 'settingsFile' | 'environment'>,
+  { lookMs = 2000 }: SettingsSourcesOptions = {}
 ): Promise<SettingsSources> {
+  const { settings, settingsFile, environment } = config
   const taken: Partial<Record<SourceName, Partial<Settings>>> = {}
   const refused: Partial<Record<SourceName, readonly string[]>> = {}
   const listeners: (() => void)[] = []
   let current = mergeSettings([])
   let twinVersion: number | undefined
-  let closed = false
+  let refusedTwinVersion: number | undefined
 
-  function take(source: SourceName, result: SettingsResult): boolean {
+  function take(source: SourceName, result: SettingsResult, problems = problemsOf(result)): boolean {
     if (result.kind === 'settings') taken[source] = result.settings
-    refused[source] = result.kind === 'refused' ? result.problems : []
+    refused[source] = problems
     current = mergeSettings(sources.map((name) => taken[name] ?? {}))
     for (const listener of listeners) listener()
     return result.kind === 'settings'
   }
 
-  async function takeFile(path: string): Promise<void> {
-    const result = await readDocument(path).then(
-      (document) => parseSettings(document, config.environment),
-      (error: Error): SettingsResult => ({ kind: 'refused', problems: [`${path}: ${error.message}`] })
-    )
-    if (!closed) take('file', result)
+  function takeFile(content: FileContent): void {
+    if (content.kind === 'document') take('file', parseSettings(content.document, environment))
+    else take('file', { kind: 'refused', problems: [content.problem] })
   }
 
-  take('environment', parseSettings(config.settings, config.environment))
-  if (config.settingsFile) await takeFile(config.settingsFile)
-  if (Object.keys(lastTwin).length > 0) takeTwin(lastTwin)
-  const stopWatching = config.settingsFile ? watchSettingsFile(config.settingsFile, takeFile) : () => {}
-
-  function takeTwin(desired: Readonly<Record<string, Json>>): boolean {
-    const isTaken = take('twin', parseSettings(desired, config.environment))
-    if (isTaken && typeof desired.$version === 'number') twinVersion = desired.$version
-    return isTaken
+  function takeTwin(desired: Desired): boolean {
+    const result = parseSettings(desired, environment)
+    const version = versionOf(desired)
+    if (result.kind === 'settings') twinVersion = version
+    refusedTwinVersion = result.kind === 'refused' ? version : undefined
+    return take('twin', result)
   }
+
+  function recallTwin(desired: Desired): void {
+    if (taken.twin) return
+    const result = parseSettings(desired, environment)
+    if (result.kind === 'settings') twinVersion = versionOf(desired)
+    take('twin', result, refused.twin)
+  }
+
+  take('environment', parseSettings(settings, environment))
+  const unfollow = settingsFile ? await followSettingsFile(settingsFile, lookMs, takeFile) : () => {}
 
   return {
     get current() {
@@ -78,24 +91,20 @@ export async function openSettingsSources(
     get twinVersion() {
       return twinVersion
     },
+    get refusedTwinVersion() {
+      return refusedTwinVersion
+    },
     takeTwin,
+    recallTwin,
     onChange: (listener) => void listeners.push(listener),
-    close() {
-      closed = true
-      stopWatching()
-    }
+    close: unfollow
   }
 }
 
-async function readDocument(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8')
-  // Editors on Windows put a byte order mark first.
-  return JSON.parse(text.replace(/^\uFEFF/, ''))
+function problemsOf(result: SettingsResult): readonly string[] {
+  return result.kind === 'refused' ? result.problems : []
 }
 
-/** Looks at the file every so often: unlike a watch, this sees a mounted file that was replaced outside of the container. */
-function watchSettingsFile(path: string, onChange: (path: string) => Promise<void>): () => void {
-  const look = () => void onChange(path)
-  watchFile(path, { interval: lookEveryMs, persistent: false }, look)
-  return () => unwatchFile(path, look)
+function versionOf({ $version }: Desired): number | undefined {
+  return typeof $version === 'number' ? $version : undefined
 }

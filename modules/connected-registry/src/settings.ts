@@ -36,7 +36,8 @@ export type SettingsResult =
 
 /**
  * Reads a document in the shape of the twin's desired properties (also the settings file's). `$version` and the like are
- * the hub's and are passed over; every other key must be known. Problems name the key, never a secret.
+ * the hub's and are passed over; every other key must be known. Problems name the key and never repeat a value: it may be
+ * a secret in the wrong place. Of many problems the first ones are named, the others counted.
  */
 export function parseSettings(
   document: unknown,
@@ -44,7 +45,9 @@ export function parseSettings(
 ): SettingsResult {
   const parsed = schemaFor(environment).safeParse(withoutHubKeys(document))
   if (parsed.success) return { kind: 'settings', settings: withoutAbsent(parsed.data) }
-  return { kind: 'refused', problems: parsed.error.issues.flatMap(problemsOf) }
+  const problems = parsed.error.issues.flatMap(problemsOf)
+  const more = problems.length - problemLimit
+  return { kind: 'refused', problems: more > 0 ? [...problems.slice(0, problemLimit), `${more} more`] : problems }
 }
 
 /** Later ones win, key by key. */
@@ -52,6 +55,7 @@ export function mergeSettings(layers: readonly Partial<Settings>[]): Settings {
   return Object.assign({}, defaultSettings, ...layers)
 }
 
+const problemLimit = 20
 const repositoryLimit = 500
 const tokenLimit = 50
 const windowLimits = { shortestMs: 3_600_000, longestMs: 7 * 24 * 3_600_000 }
@@ -62,10 +66,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       connectionString: checked(z.string().max(4096), (text) => readConnection(text, environment)).optional(),
       mode: checked(z.string(), readMode).optional(),
       repositories: z.array(checked(z.string(), readRepository)).max(repositoryLimit).optional(),
-      sync: checked(
-        z.strictObject({ schedule: z.string().optional(), window: z.string().optional() }),
-        readSchedule
-      ).optional(),
+      sync: checked(syncSchema, readSchedule).optional(),
       clientTokens: checked(z.array(tokenSchema).max(tokenLimit), readTokens).optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
       logLevel: z.enum(logLevels).optional()
@@ -79,6 +80,11 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       })
     )
 }
+
+const syncSchema = z.strictObject({
+  schedule: checked(z.string().max(128), readCron).optional(),
+  window: checked(z.string().max(128), readWindow).optional()
+})
 
 const tokenSchema = checked(
   z.strictObject({
@@ -94,14 +100,11 @@ const tokenSchema = checked(
       .min(1)
       .max(2),
     actions: z
-      .array(z.string())
+      .array(z.string().refine(isAction, 'is no action, such as repositories/<repository>/content/read'))
       .min(1)
       .max(repositoryLimit * 5)
   }),
-  ({ actions, ...token }): Token | Problems => {
-    const { scopeMap, problems } = parseScopeMap(actions)
-    return problems.length > 0 ? { problems } : { ...token, scopeMap }
-  }
+  ({ actions, ...token }): Token => ({ ...token, scopeMap: parseScopeMap(actions).scopeMap })
 )
 
 interface Problems {
@@ -133,26 +136,26 @@ function readConnection(text: string, environment: Readonly<Record<string, strin
 
 function readMode(text: string): Mode | Problems {
   if (text === 'ReadOnly' || text === 'ReadWrite') return text
-  return { problems: [`${JSON.stringify(text)} is not a mode; use ReadOnly or ReadWrite`] }
+  return { problems: ['is no mode; use ReadOnly or ReadWrite'] }
 }
 
 function readRepository(text: string): RepositoryPattern | Problems {
-  const pattern = parseRepositoryPattern(text)
-  return (
-    pattern ?? { problems: [`${JSON.stringify(text)} is neither a repository name nor a pattern such as prefix/*`] }
-  )
+  const problem = 'is neither a repository name (lower case) nor a pattern such as prefix/*'
+  return parseRepositoryPattern(text) ?? { problems: [problem] }
 }
 
-function readSchedule({ schedule = continuous, window }: { schedule?: string; window?: string }): Schedule | Problems {
-  const problem = cronProblem(schedule)
-  if (problem) return { problems: [`schedule ${JSON.stringify(schedule)} is not a cron pattern: ${problem}`] }
-  if (schedule === continuous) return { cron: schedule }
-  if (window === undefined) return { problems: [`schedule ${JSON.stringify(schedule)} needs a window, such as PT3H`] }
-  const windowMs = readDuration(window)
-  if (windowMs === undefined || windowMs < windowLimits.shortestMs || windowMs > windowLimits.longestMs) {
-    return { problems: [`window ${JSON.stringify(window)} is not an ISO 8601 duration from PT1H to P7D`] }
-  }
-  return { cron: schedule, windowMs }
+function readCron(text: string): string | Problems {
+  const pattern = text.trim().split(/\s+/).join(' ')
+  // Why not is left out: the parser's own words repeat the text.
+  if (cronProblem(pattern) === undefined) return pattern
+  return { problems: ['is no cron pattern of five fields that ever comes, such as 0 3 * * *'] }
+}
+
+function readWindow(text: string): number | Problems {
+  const windowMs = readDuration(text)
+  const { shortestMs, longestMs } = windowLimits
+  if (windowMs !== undefined && windowMs >= shortestMs && windowMs <= longestMs) return windowMs
+  return { problems: ['is no ISO 8601 duration from PT1H to P7D'] }
 }
 
 function readDuration(text: string): number | undefined {
@@ -164,13 +167,27 @@ function readDuration(text: string): number | undefined {
 }
 
 function readQuota(text: string): number | Problems {
-  return readSize(text) ?? { problems: [`${JSON.stringify(text)} is not a size such as 50GiB`] }
+  return readSize(text) ?? { problems: ['is not a size such as 50GiB'] }
+}
+
+function readSchedule({ schedule = continuous, window }: z.output<typeof syncSchema>): Schedule | Problems {
+  if (schedule === continuous) return { cron: schedule }
+  return window === undefined
+    ? { problems: ['the schedule needs a window, such as PT3H'] }
+    : { cron: schedule, windowMs: window }
+}
+
+function isAction(text: string): boolean {
+  return parseScopeMap([text]).problems.length === 0
 }
 
 function readTokens(tokens: readonly Token[]): readonly Token[] | Problems {
   const names = tokens.map(({ name }) => name.toLowerCase())
-  const doubled = names.filter((name, at) => names.indexOf(name) !== at)
-  return doubled.length > 0 ? { problems: doubled.map((name) => `token ${name} is there twice`) } : tokens
+  const problems = names.flatMap((name, at) => {
+    const first = names.indexOf(name)
+    return first < at ? [`${first} and ${at} have the same name`] : []
+  })
+  return problems.length > 0 ? { problems } : tokens
 }
 
 function withoutHubKeys(document: unknown): unknown {
@@ -183,8 +200,17 @@ function withoutAbsent<T extends object>(settings: T): Partial<T> {
 }
 
 function problemsOf(issue: z.core.$ZodIssue): readonly string[] {
-  const path = issue.path.join('.')
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => `${[...issue.path, key].join('.')}: unknown setting`)
-  return [path ? `${path}: ${issue.message}` : issue.message]
+  if (issue.code !== 'unrecognized_keys') return [at(issue.path, issue.message)]
+  return issue.keys.map((key) =>
+    isNameable(key) ? at([...issue.path, key], 'unknown setting') : at(issue.path, 'an unknown setting')
+  )
+}
+
+function at(path: readonly PropertyKey[], problem: string): string {
+  return path.length > 0 ? `${path.join('.')}: ${problem}` : problem
+}
+
+// What stands where a key should be may be a piece of a password. A mistyped key is letters only.
+function isNameable(key: string): boolean {
+  return /^[A-Za-z]{1,32}$/.test(key)
 }

@@ -3,7 +3,7 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
 import { loadSigningKey } from './access/signing-key.ts'
 import type { Traffic } from './parent/connections.ts'
-import { createDispatcher } from './parent/dispatcher.ts'
+import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
 import type { ParentConnection } from './protocol/connection-string.ts'
 import { createRegistry } from './registry/create-registry.ts'
@@ -37,16 +37,18 @@ export interface SiteOptions {
   readonly log: Log
   /** Told after each iteration that may have changed what is here. */
   readonly onIteration?: () => void
+  /** How patient it is with its parent. */
+  readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities'>
 }
 
 export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
-  const { settings, board, log, onIteration } = options
+  const { settings, board, log, onIteration, dispatcher } = options
   const { blobs, records, instanceId } = store
   const registry = await createRegistry({ blobs, records })
   const signingKey = await loadSigningKey(records)
   const access = createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId })
   const engine = createSyncEngine({ registry, blobs, bases: createBases(records), board, log, onIteration })
-  const parents = createParents(log)
+  const parents = createParents(log, dispatcher)
   return {
     registry,
     access,
@@ -81,8 +83,8 @@ export async function createClosedSite({ settings }: SiteOptions): Promise<Site>
 export const noTraffic: Traffic = { requests: 0, failures: 0, sentBytes: 0, receivedBytes: 0 }
 
 /** One parent at a time, made anew only when the connection changed: its tokens and its breaker are worth keeping. */
-function createParents(log: Log) {
-  let dispatcher = createDispatcher({ log })
+function createParents(log: Log, options: SiteOptions['dispatcher']) {
+  let dispatcher = createDispatcher({ ...options, log })
   let made: { readonly connection: ParentConnection; readonly parent: ParentRegistry } | undefined
   return {
     of(connection: ParentConnection | undefined): ParentRegistry | undefined {
@@ -95,7 +97,7 @@ function createParents(log: Log) {
     trust(certificateAuthorities: readonly string[]) {
       if (certificateAuthorities.length === 0) return
       const former = dispatcher
-      dispatcher = createDispatcher({ log, certificateAuthorities })
+      dispatcher = createDispatcher({ ...options, log, certificateAuthorities })
       made = undefined
       former.close().catch((error: unknown) => log.warn({ reason: describe(error) }, 'connections not closed'))
     },

@@ -14,10 +14,16 @@ export interface StorageFigures {
 const pageSize = 1000
 
 /** Walks the catalog and the blobs: for after an iteration that changed something, not for every request. */
-export async function countStorage(registry: Registry, { blobs }: Store, dataVolume: string): Promise<StorageFigures> {
+export async function countStorage(
+  registry: Registry,
+  { blobs }: Pick<Store, 'blobs'>,
+  dataVolume: string,
+  signal: AbortSignal
+): Promise<StorageFigures> {
   let manifests = 0
   const repositories = await allPages((after) => registry.repositories.list({ after, limit: pageSize }))
   for (const repository of repositories) {
+    signal.throwIfAborted()
     const list = async (after?: string) =>
       (await registry.manifests.list(repository, { after, limit: pageSize })).map(({ digest }) => digest as string)
     manifests += (await allPages(list)).length
@@ -25,6 +31,7 @@ export async function countStorage(registry: Registry, { blobs }: Store, dataVol
   let count = 0
   let bytes = 0
   for await (const digest of blobs.list()) {
+    signal.throwIfAborted()
     count++
     bytes += (await blobs.stat(digest))?.size ?? 0
   }

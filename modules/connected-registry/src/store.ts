@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import type { BlobStore } from './storage/blob-store.ts'
 import { createDiskGuard, type DiskGuard } from './storage/disk-guard.ts'
 import { createFilesystemBlobStore } from './storage/filesystem.ts'
@@ -25,6 +24,8 @@ export interface Store {
   readonly records: RecordStore
   readonly state: StateFile<ModuleState>
   readonly instanceId: string
+  /** Why the state is not what this module last wrote: its file was broken, or is gone. */
+  readonly stateProblem?: string
   close(): Promise<void>
 }
 
@@ -36,7 +37,6 @@ export async function openStore(dataVolume: string): Promise<Store> {
     for (const part of opened.reverse()) await part.close()
   }
   try {
-    await mkdir(paths.root, { recursive: true })
     const lock = await lockStore(paths.lock)
     opened.push({ close: () => lock.release() })
     const files = await createFilesystemBlobStore(paths)
@@ -46,12 +46,21 @@ export async function openStore(dataVolume: string): Promise<Store> {
     const records = await createSqliteRecordStore(paths.records)
     opened.push(records)
     const state = await openStateFile<ModuleState>(paths.state, { parse: parseState, empty: {} })
+    const stateProblem = state.problem ?? (await lossOf(paths.state, records, state))
     const instanceId = await ensureInstanceId(records, state)
-    return { blobs: guardBlobs(files, disk), disk, records, state, instanceId, close: closeAll }
+    return { blobs: guardBlobs(files, disk), disk, records, state, instanceId, stateProblem, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error
   }
+}
+
+/** Every start writes the instance id to both places. */
+async function lossOf(path: string, records: RecordStore, state: StateFile<ModuleState>): Promise<string | undefined> {
+  const isFirstStart = (await records.get(keys.identity('instance'))) === undefined
+  return isFirstStart || state.data.instanceId !== undefined
+    ? undefined
+    : `${path} is missing: began with an empty state`
 }
 
 /** The record store knows best: its content and its name belong together, even where the state file was lost. */
@@ -64,11 +73,13 @@ async function ensureInstanceId(records: RecordStore, state: StateFile<ModuleSta
 }
 
 function parseState(value: unknown): ModuleState {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error('the state is not a JSON object')
-  const { instanceId, desired } = value as Record<string, unknown>
+  if (!isObject(value)) throw new Error('the state is not a JSON object')
+  const { instanceId, desired } = value
   if (instanceId !== undefined && typeof instanceId !== 'string') throw new Error('instanceId is not a text')
-  if (desired !== undefined && (typeof desired !== 'object' || desired === null))
-    throw new Error('desired is not an object')
+  if (desired !== undefined && !isObject(desired)) throw new Error('desired is not an object')
   return { instanceId, desired: desired as ModuleState['desired'] }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

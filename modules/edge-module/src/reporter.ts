@@ -36,13 +36,15 @@ export function createReporter(options: ReporterOptions): Reporter {
   let sending = false
   let failures = 0
   let quietUntil = 0
+  /** Also what becomes urgent while a report is under way goes at once, behind it. */
+  let isUrgent = false
   let timer: NodeJS.Timeout | undefined
   let lastCut: readonly string[] = []
 
   function pump(): void {
     clearTimeout(timer)
     if (!current || sending || wanted === undefined) return
-    const delayMs = quietUntil - now()
+    const delayMs = isUrgent && failures === 0 ? 0 : quietUntil - now()
     if (delayMs > 0) timer = setTimeout(pump, delayMs)
     else void send(current, wanted)
   }
@@ -51,6 +53,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     const patch = nextPatch(on.held, state)
     if (Object.keys(patch).length === 0) return
     sending = true
+    isUrgent = false
     try {
       await on.link.report(patch)
       on.held = mergePatch(on.held, patch)
@@ -82,7 +85,7 @@ export function createReporter(options: ReporterOptions): Reporter {
       if (fitted.cut.length > 0 && !isDeepStrictEqual(fitted.cut, lastCut))
         log.warn({ cut: fitted.cut.slice(0, 20), count: fitted.cut.length }, 'reported properties were cut to fit')
       lastCut = fitted.cut
-      if (urgent && failures === 0) quietUntil = 0
+      if (urgent) isUrgent = true
       pump()
     },
     connected(link, held) {

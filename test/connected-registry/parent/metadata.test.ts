@@ -73,6 +73,19 @@ test('a missing API is looked for again after a failure', async (t) => {
   assert.notEqual(await app.attributes(signal), 'unsupported')
 })
 
+test('an API that was there is not given up for one answer that denies it, but for two', async (t) => {
+  const attributes = json(200, { ...known, tagCount: 1, manifestCount: 1 })
+  const server = await scriptedServer(t, inTurn(attributes, notFound, attributes, notFound, notFound))
+  const { parent, signal } = openParent(t, server.host)
+  const app = parent.repository('app')
+  await app.attributes(signal)
+
+  await assert.rejects(app.attributes(signal), { code: 'NOT_FOUND' })
+  assert.notEqual(await app.attributes(signal), 'unsupported')
+  await assert.rejects(app.attributes(signal), { code: 'NOT_FOUND' })
+  assert.equal(await app.attributes(signal), 'unsupported')
+})
+
 test('a failure is not a missing API', async (t) => {
   const server = await scriptedServer(t, failing(503, 'UNAVAILABLE'))
   const { parent, signal } = openParent(t, server.host)

@@ -8,7 +8,11 @@ import { type ForeignRegistry, startForeignRegistry } from '../../fixtures/forei
 import type { BuiltImage } from '../../fixtures/image-builder.ts'
 import { basicAuthorization, pushImage } from '../../fixtures/push-image.ts'
 import { requireTool } from '../../fixtures/tools.ts'
-import { type CloudRegistry, createCloudRegistry } from '../../simulators/cloud-registry/cloud-registry.ts'
+import {
+  type CloudRegistry,
+  type CloudRegistryOptions,
+  createCloudRegistry
+} from '../../simulators/cloud-registry/cloud-registry.ts'
 import { connectionString } from '../../simulators/world.ts'
 
 /** A registry above, whatever it is made of: what the same journeys need of it. */
@@ -35,11 +39,12 @@ export function connectionTo(host: string): ParentConnection {
 export async function openCloud(
   t: TestContext,
   kind: 'acr' | 'plain',
-  repositories: readonly string[]
-): Promise<TestParent> {
+  repositories: readonly string[],
+  options: Omit<CloudRegistryOptions, 'acr' | 'tokens'> = {}
+): Promise<TestParent & { readonly cloud: CloudRegistry }> {
   const rights = ['content/read', 'metadata/read']
   const actions = repositories.flatMap((name) => rights.map((right) => `repositories/${name}/${right}`))
-  const cloud = createCloudRegistry({ acr: kind === 'acr', tokens: [{ ...syncToken, actions }] })
+  const cloud = createCloudRegistry({ ...options, acr: kind === 'acr', tokens: [{ ...syncToken, actions }] })
   await cloud.start()
   t.after(() => cloud.stop())
   return {

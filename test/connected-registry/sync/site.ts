@@ -12,13 +12,21 @@ import type { BlobStore } from '../../../modules/connected-registry/src/storage/
 import { createMemoryBlobStore } from '../../../modules/connected-registry/src/storage/memory-blobs.ts'
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
-import { createBases } from '../../../modules/connected-registry/src/sync/bases.ts'
-import { createSyncEngine, type SyncEngine } from '../../../modules/connected-registry/src/sync/engine.ts'
+import { type Bases, createBases } from '../../../modules/connected-registry/src/sync/bases.ts'
+import {
+  createSyncEngine,
+  type EngineOptions,
+  type SyncEngine,
+  type SyncWish
+} from '../../../modules/connected-registry/src/sync/engine.ts'
+import type { Schedule } from '../../../modules/connected-registry/src/sync/schedule.ts'
 import {
   createStatusBoard,
   type IterationSummary,
-  type StatusBoard
+  type StatusBoard,
+  type SyncStatus
 } from '../../../modules/connected-registry/src/sync/status.ts'
+import type { WallClock } from '../../../modules/connected-registry/src/sync/wall-clock.ts'
 import { type BuiltImage, manifestsOf } from '../../fixtures/image-builder.ts'
 import { pushBlobs } from '../registry/open-registry.ts'
 
@@ -26,6 +34,7 @@ export interface TestSite {
   readonly registry: Registry
   readonly blobs: BlobStore
   readonly records: RecordStore
+  readonly bases: Bases
   readonly engine: SyncEngine
   readonly board: StatusBoard
   /** One iteration, by hand. */
@@ -35,10 +44,16 @@ export interface TestSite {
   scope(repositories: readonly string[], connection?: ParentConnection): Promise<void>
   /** A client of this site pushes an image, and maybe tags it; `sparse`: without the manifests of an index. */
   push(repository: string, image: BuiltImage, tag?: string, sparse?: boolean): Promise<void>
+  /** What `scope` would apply. */
+  wish(repositories: readonly string[], connection?: ParentConnection): SyncWish
+  /** Its process ends. The stores stay, for another site on them. */
+  stop(): Promise<void>
   /** What a tag names here. */
   tag(repository: string, tag: string): Promise<Digest | undefined>
   holds(repository: string, digest: Digest): Promise<boolean>
   codes(): readonly string[]
+  /** Resolves when the status is so; it is told of every change. */
+  until(isSo: (status: SyncStatus) => boolean): Promise<void>
 }
 
 export interface TestSiteOptions {
@@ -47,13 +62,16 @@ export interface TestSiteOptions {
   readonly dispatcher?: DispatcherOptions
   readonly log?: Log
   readonly mode?: Mode
+  readonly clock?: WallClock
+  readonly schedule?: Schedule
+  readonly transfer?: EngineOptions['transfer']
 }
 
 /** Never due by itself within a test: iterations run when they are asked for. */
-const schedule = { cron: '0 0 1 1 *', windowMs: 3_600_000 }
+const yearly: Schedule = { cron: '0 0 1 1 *', windowMs: 3_600_000 }
 const impatient: DispatcherOptions = {
   timeouts: { connectMs: 2_000, headersMs: 1_000, idleMs: 1_000 },
-  retry: { retries: 1 },
+  retry: { retries: 1, firstPauseMs: 10 },
   random: () => 0
 }
 
@@ -66,29 +84,37 @@ export async function openSite(
   const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore(), mode = 'ReadOnly' } = options
   const log = options.log ?? createLog({ module: 'test', level: 'None' })
   const registry = await createRegistry({ blobs, records })
-  const board = createStatusBoard(() => new Date())
-  const engine = createSyncEngine({ registry, blobs, bases: createBases(records), board, log })
+  const bases = createBases(records)
+  const listeners = new Set<() => void>()
+  const now = options.clock?.now ?? (() => new Date())
+  const board = createStatusBoard(now, () => {
+    for (const listener of listeners) listener()
+  })
+  const transfer = { pauseMs: () => 10, ...options.transfer }
+  const engine = createSyncEngine({ registry, blobs, bases, board, log, clock: options.clock, transfer })
   const dispatcher = createDispatcher({ ...impatient, ...options.dispatcher })
-  t.after(async () => {
+  const stop = async () => {
     await engine.stop()
     await dispatcher.close()
+  }
+  t.after(stop)
+  const wish = (names: readonly string[], to = connection): SyncWish => ({
+    parent: createParentRegistry({ connection: to, dispatcher, log }),
+    patterns: names.map((name) => parseRepositoryPattern(name)!),
+    schedule: options.schedule ?? yearly,
+    mode
   })
   const site: TestSite = {
     registry,
     blobs,
     records,
+    bases,
     engine,
     board,
     sync: () => iteration(engine.sync()),
     resync: () => iteration(engine.sync({ complete: true })),
-    async scope(names, to = connection) {
-      const patterns = names.map((name) => parseRepositoryPattern(name)!)
-      await engine.apply({
-        parent: createParentRegistry({ connection: to, dispatcher, log }),
-        patterns,
-        schedule,
-        mode
-      })
+    async scope(names, to) {
+      engine.apply(wish(names, to))
     },
     async push(repository, image, tag, sparse = false) {
       const pushed = sparse ? { ...image, children: [] } : image
@@ -98,10 +124,25 @@ export async function openSite(
         await registry.manifests.put(repository, manifest, { origin: 'client:line-1', tag: moved, sparse })
       }
     },
+    wish,
+    stop,
     tag: async (repository, tag) => (await registry.tags.get(repository, tag))?.digest,
     holds: async (repository, digest) =>
       (await registry.manifests.stat(repository, { kind: 'digest', digest })) !== undefined,
-    codes: () => board.read().details.map(({ code }) => code)
+    codes: () => board.read().details.map(({ code }) => code),
+    async until(isSo) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const givingUp = setTimeout(() => reject(new Error(`the status stays ${JSON.stringify(board.read())}`)), 10_000)
+      const look = () => {
+        if (isSo(board.read())) resolve()
+      }
+      listeners.add(look)
+      look()
+      await promise.finally(() => {
+        clearTimeout(givingUp)
+        listeners.delete(look)
+      })
+    }
   }
   await site.scope(repositories)
   return site

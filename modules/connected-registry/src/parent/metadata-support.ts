@@ -6,7 +6,8 @@ export interface MetadataSupport {
   isMissing(): boolean
   isProven(): boolean
   proved(): void
-  missed(): void
+  /** An answer that looks as if there were none. False: what was proven before is not given up for one such answer. */
+  missed(): boolean
 }
 
 const believedForMs = 60 * 60 * 1000
@@ -17,6 +18,7 @@ export function createMetadataSupport({
   dispatcher
 }: Pick<ParentLink, 'clock' | 'dispatcher'>): MetadataSupport {
   let proven = false
+  let isDoubted = false
   let missing: { readonly until: number; readonly failures: number } | undefined
   return {
     isProven: () => proven,
@@ -26,11 +28,16 @@ export function createMetadataSupport({
     },
     proved() {
       proven = true
+      isDoubted = false
       missing = undefined
     },
     missed() {
+      const isBelieved = !proven || isDoubted
+      isDoubted = true
+      if (!isBelieved) return false
       proven = false
       missing = { until: clock.now() + believedForMs, failures: dispatcher.traffic().failures }
+      return true
     }
   }
 }

@@ -68,8 +68,7 @@ export function createMetadata(link: ParentLink): Metadata {
       support.proved()
       return undefined
     }
-    if (!saysUnsupported(found, support.isProven())) throw found
-    support.missed()
+    if (!saysUnsupported(found, support.isProven()) || !support.missed()) throw found
     return 'unsupported'
   }
 

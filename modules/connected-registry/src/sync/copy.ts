@@ -2,12 +2,18 @@ import type { ContentSource, ContentTarget } from '../protocol/content.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { type Manifest, parseManifest } from '../protocol/manifest.ts'
+import { isLinkFailure, isPassing } from './problems.ts'
 
 export interface CopyJob {
   readonly source: ContentSource
   readonly target: ContentTarget
-  /** Copies under way: several tags often lead to the same manifest, which is brought once. */
-  readonly running?: Map<Digest, Promise<readonly Digest[]>>
+  /**
+   * Copies under way and those that failed: several tags often lead to the same manifest, and several manifests to the same
+   * layer. Each is brought once, and what failed is not asked for again as long as this job lives. Blobs by digest and size: a
+   * manifest that is wrong about a layer must not spoil it for the others.
+   */
+  readonly manifests: Map<string, Promise<readonly Digest[]>>
+  readonly blobs: Map<string, Promise<void>>
   /** Told of each manifest that became part of the target. */
   readonly onManifest?: (descriptor: Descriptor) => void
   /** Told of a blob that has to be brought, before it is. */
@@ -40,16 +46,25 @@ export async function copyManifest(job: CopyJob, digest: Digest, signal: AbortSi
 /** Brings what refers to a manifest, and what refers to that. */
 export async function copyReferrers(job: CopyJob, subject: Digest, signal: AbortSignal, depth = 0): Promise<void> {
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', subject)
-  for (const { digest } of await job.source.referrers(subject, signal)) {
+  const referrers = await unlessBroken(job, subject, signal, () => job.source.referrers(subject, signal))
+  for (const { digest } of referrers ?? []) {
     if (await job.target.hasManifest(digest)) continue
-    try {
+    await unlessBroken(job, subject, signal, async () => {
       await copyTree(job, digest, signal)
       await copyReferrers(job, digest, signal, depth + 1)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!job.onBrokenReferrer || isPassing(error)) throw error
-      job.onBrokenReferrer(subject, error)
-    }
+    })
+  }
+}
+
+/** Undefined: it failed for good, and that was told. What may pass is thrown, for a later round does it again. */
+async function unlessBroken<T>(job: CopyJob, subject: Digest, signal: AbortSignal, act: () => Promise<T>) {
+  try {
+    return await act()
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!job.onBrokenReferrer || isPassing(error) || isLinkFailure(error)) throw error
+    job.onBrokenReferrer(subject, error)
+    return undefined
   }
 }
 
@@ -65,10 +80,18 @@ export async function copyTree(
 ): Promise<readonly Digest[]> {
   if (await job.target.hasManifest(digest)) return []
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', digest)
-  const already = job.running?.get(digest)
+  return onceEach(job.manifests, digest, () => bringTree(job, digest, signal, depth))
+}
+
+function onceEach<T>(known: Map<string, Promise<T>>, key: string, start: () => Promise<T>): Promise<T> {
+  const already = known.get(key)
   if (already) return already
-  const started = bringTree(job, digest, signal, depth).finally(() => job.running?.delete(digest))
-  job.running?.set(digest, started)
+  const started = start()
+  known.set(key, started)
+  started.then(
+    () => known.delete(key),
+    () => undefined
+  )
   return started
 }
 
@@ -86,23 +109,16 @@ async function bringTree(job: CopyJob, digest: Digest, signal: AbortSignal, dept
 }
 
 /** All at once: how many really run is the target's matter. The first failure is thrown when the others have ended. */
-async function copyBlobs(
-  { source, target, onMissing }: CopyJob,
-  manifest: Manifest,
-  signal: AbortSignal
-): Promise<void> {
-  const distinct = new Map(manifest.blobs.filter((blob) => !blob.foreign).map((blob) => [blob.digest, blob]))
+async function copyBlobs(job: CopyJob, manifest: Manifest, signal: AbortSignal): Promise<void> {
+  const blobs = manifest.blobs.filter((blob) => !blob.foreign)
   const results = await Promise.allSettled(
-    Array.from(distinct.values(), async (blob) => {
-      if (await target.adoptBlob(blob)) return
-      onMissing?.(blob)
-      await target.putBlob(blob, source, signal)
-    })
+    blobs.map((blob) => onceEach(job.blobs, `${blob.digest} ${blob.size}`, () => bringBlob(job, blob, signal)))
   )
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
-/** Whether another attempt may well succeed: the link's failures say so themselves. */
-function isPassing(error: unknown): boolean {
-  return error instanceof Error && 'retryable' in error && error.retryable === true
+async function bringBlob({ source, target, onMissing }: CopyJob, blob: Descriptor, signal: AbortSignal): Promise<void> {
+  if (await target.adoptBlob(blob)) return
+  onMissing?.(blob)
+  await target.putBlob(blob, source, signal)
 }

@@ -9,9 +9,11 @@ import type { BlobStore } from '../storage/blob-store.ts'
 import type { Bases } from './bases.ts'
 import { leaveScope, runIteration } from './iteration.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
+import { createRoundMemory } from './repository-context.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
-import { createTransfers } from './transfers.ts'
+import { createTransfers, type TransferOptions } from './transfers.ts'
+import { systemWallClock, type WallClock } from './wall-clock.ts'
 
 /** What the settings ask of sync. A new parent object stands for a new connection. */
 export interface SyncWish {
@@ -25,7 +27,10 @@ export interface SyncWish {
 export interface SyncEngine {
   /** Takes new settings into force: the running iteration is cut, what left the scope goes, the rest follows the schedule. */
   apply(wish: SyncWish): void
-  /** One iteration now, whatever the schedule says; resolves to its summary. A running one is joined. */
+  /**
+   * One iteration now, whatever the schedule says; resolves to its summary, undefined where nothing can be synced. A running one
+   * is joined. `complete`: everything is compared, whatever the parent says has changed.
+   */
   sync(options?: { readonly complete?: boolean }): Promise<IterationSummary | undefined>
   stop(): Promise<void>
 }
@@ -36,51 +41,39 @@ export interface EngineOptions {
   readonly bases: Bases
   readonly board: StatusBoard
   readonly log: Log
-  readonly now?: () => Date
+  readonly clock?: WallClock
   readonly random?: () => number
-  readonly transferConcurrency?: number
+  readonly transfer?: Partial<Pick<TransferOptions, 'concurrency' | 'attempts' | 'pauseMs'>>
   /** Told after each iteration that changed what is here. */
   readonly onIteration?: () => void
 }
 
 /** With a plain parent that lists tags only, referrers attached later are looked for every so many rounds. */
 const completeEvery = 10
-const longestTimerMs = 2 ** 31 - 1
+/** A device's clock may be set long after its start, by years: nobody sleeps longer without another look at it. */
+const longestSleepMs = 10 * 60_000
 
 export function createSyncEngine(options: EngineOptions): SyncEngine {
-  const {
-    registry,
-    blobs,
-    bases,
-    board,
-    log,
-    now = () => new Date(),
-    random = Math.random,
-    transferConcurrency = 6,
-    onIteration
-  } = options
-  const transfers = createTransfers({
-    blobs,
-    concurrency: transferConcurrency,
-    onBytes: (bytes) => board.arrived({ bytes })
-  })
-  const shrunk = new Set<string>()
+  const { registry, blobs, bases, board, log, onIteration } = options
+  const { clock = systemWallClock, random = Math.random } = options
+  const onBytes = (bytes: number) => board.arrived({ bytes })
+  const transfers = createTransfers({ blobs, concurrency: 6, ...options.transfer, onBytes })
+  let memory = createRoundMemory()
   let wish: SyncWish | undefined
-  let timer: NodeJS.Timeout | undefined
-  let running:
-    | { readonly done: Promise<unknown>; readonly abort: AbortController; readonly complete: boolean }
-    | undefined
+  let callOff: () => void = () => {}
+  let running: Running | undefined
   let leaving: Promise<void> = Promise.resolve()
   let rounds = 0
   let stopped = false
 
   function begin(complete: boolean, until?: Date): Promise<IterationSummary | undefined> {
     const abort = new AbortController()
-    const closing = until && setTimeout(() => abort.abort(new WindowClosed()), until.getTime() - now().getTime())
+    const close = () => abort.abort(new Interruption('WINDOW_CLOSED'))
+    const keepOpen = until && clock.after(until.getTime() - clock.now().getTime(), close)
     const done = leaving
       .then(() => iterate(complete, abort.signal))
       .finally(() => {
-        clearTimeout(closing)
+        keepOpen?.()
         running = undefined
       })
     running = { done, abort, complete }
@@ -88,13 +81,16 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 
   async function iterate(complete: boolean, signal: AbortSignal): Promise<IterationSummary | undefined> {
-    const { parent, patterns, mode } = wish ?? {}
-    if (!parent || !patterns || !mode || patterns.length === 0 || signal.aborted) return undefined
+    const { parent, patterns = [], mode } = wish ?? {}
+    if (!parent || !mode || patterns.length === 0 || signal.aborted) return undefined
     const correlationId = randomUUID()
     board.started(correlationId)
-    const context = { registry, bases, transfers, parent, mode, patterns, board, log, shrunk, complete, correlationId }
+    const { now } = clock
+    const shared = { registry, bases, transfers, parent, mode, patterns, board, log, memory }
+    const context = { ...shared, complete, correlationId, now }
     const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
-    rounds = outcome.reached ? rounds + 1 : 0
+    // What was cut is not done: a complete comparison has to begin anew.
+    if (!signal.aborted) rounds = outcome.reached ? rounds + 1 : 0
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
     if (last) logOutcome(last)
@@ -103,11 +99,10 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 
   function failed(error: unknown, correlationId: string, signal: AbortSignal): IterationOutcome {
-    const { repositories, connectionState, details } = board.read()
-    if (signal.aborted)
-      return { correlationId, removed: 0, repositories, reached: connectionState !== 'Offline', details }
+    const { connectionState, details } = board.read()
+    if (signal.aborted) return { correlationId, reached: connectionState !== 'Offline', details }
     log.warn({ code: codeOf(error), reason: describe(error) }, 'iteration failed')
-    return { correlationId, removed: 0, repositories, reached: isContact(error), details: [detailOf(error, 'sync')] }
+    return { correlationId, reached: isContact(error), details: [detailOf(error, 'sync')] }
   }
 
   function logOutcome(last: IterationSummary): void {
@@ -118,29 +113,44 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   /** Continuous: one round after another, a minute apart. Otherwise: at the tick, until the window closes. */
   function schedule(immediately: boolean): void {
-    clearTimeout(timer)
-    const at = now()
-    const next = stopped ? undefined : nextRun(at, immediately)
-    board.scheduled(next)
-    if (!next) return
-    const wait = Math.max(0, next.getTime() - at.getTime())
-    timer = setTimeout(() => (wait > longestTimerMs ? schedule(false) : tick()), Math.min(wait, longestTimerMs))
+    waitFor(nextRun(immediately))
   }
 
-  function nextRun(at: Date, immediately: boolean): Date | undefined {
-    if (!wish?.parent || wish.patterns.length === 0) return undefined
+  function nextRun(immediately: boolean): Date | undefined {
+    if (stopped || !wish?.parent || wish.patterns.length === 0) return undefined
+    const at = clock.now()
     return immediately && openUntil(wish.schedule, at) ? at : nextIteration(wish.schedule, at, random)
   }
 
+  function waitFor(next: Date | undefined): void {
+    callOff()
+    board.scheduled(next)
+    if (!next) return
+    const wait = Math.max(0, next.getTime() - clock.now().getTime())
+    callOff = clock.after(Math.min(wait, longestSleepMs), () => wake(next))
+  }
+
+  function wake(next: Date): void {
+    const due = nextRun(false)
+    if (clock.now() >= next) tick()
+    // Too early; or the clock was set back meanwhile, and it would be long until then.
+    else waitFor(due && due < next ? due : next)
+  }
+
   function tick(): void {
-    if (!wish) return
-    const open = openUntil(wish.schedule, now())
-    const until = open instanceof Date ? open : undefined
-    const isComplete = rounds % completeEvery === 0
-    const done = running?.done ?? begin(isComplete, until)
-    done
-      .catch((error: unknown) => log.error({ reason: describe(error) }, 'iteration ended unexpectedly'))
-      .finally(() => schedule(false))
+    const open = wish && openUntil(wish.schedule, clock.now())
+    const until = open === 'open' ? undefined : open
+    // Where no window is open, the device slept through it, or its clock was set forward.
+    const done = running?.done ?? (open ? begin(isCompleteDue(), until) : Promise.resolve(undefined))
+    const end = (last: IterationSummary | undefined) => schedule(last?.result === 'Aborted')
+    done.then(end, (error: unknown) => {
+      log.error({ reason: describe(error) }, 'iteration ended unexpectedly')
+      schedule(false)
+    })
+  }
+
+  function isCompleteDue(): boolean {
+    return rounds % completeEvery === 0
   }
 
   /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
@@ -154,48 +164,60 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   return {
     apply(next) {
-      if (wish && isDeepStrictEqual(scopeOf(wish), scopeOf(next)) && wish.parent === next.parent) return
+      if (stopped || (wish && isSame(wish, next))) return
       const isSameParent = wish?.parent === next.parent
       wish = next
-      board.connectedTo(next.parent?.host)
-      running?.abort.abort(new SettingsChanged())
-      if (!isSameParent) shrunk.clear()
       rounds = 0
+      running?.abort.abort(new Interruption('SETTINGS_CHANGED'))
       leaving = Promise.allSettled([leaving, running?.done])
-        .then(() => leave(next))
+        .then(() => {
+          if (!isSameParent) memory = createRoundMemory()
+          board.connectedTo(next.parent?.host)
+          return leave(next)
+        })
         .catch((error: unknown) => log.error({ code: codeOf(error), reason: describe(error) }, 'scope not applied'))
       leaving.then(() => schedule(true))
     },
     async sync({ complete = false } = {}) {
-      while (running && complete && !running.complete) await running.done
-      const summary = (await (running?.done ?? begin(complete))) as IterationSummary | undefined
+      while (running && !isJoined(running, complete)) await Promise.allSettled([running.done])
+      if (stopped) return undefined
+      const summary = await (running?.done ?? begin(complete || isCompleteDue()))
       schedule(false)
       return summary
     },
     async stop() {
       stopped = true
-      clearTimeout(timer)
-      running?.abort.abort(new Stopping())
+      callOff()
+      running?.abort.abort(new Interruption('STOPPING'))
       await Promise.allSettled([leaving, running?.done])
     }
   }
 }
 
-function scopeOf({ patterns, schedule, mode }: SyncWish) {
-  return { patterns, schedule, mode }
+interface Running {
+  readonly done: Promise<IterationSummary | undefined>
+  readonly abort: AbortController
+  readonly complete: boolean
 }
 
-class WindowClosed extends Error {
-  override readonly name = 'WindowClosed'
-  readonly code = 'WINDOW_CLOSED'
+/** One that is being cut, or that compares less than is asked for, is only waited for. */
+function isJoined({ abort, complete }: Running, isCompleteWanted: boolean): boolean {
+  return !abort.signal.aborted && (complete || !isCompleteWanted)
 }
 
-class SettingsChanged extends Error {
-  override readonly name = 'SettingsChanged'
-  readonly code = 'SETTINGS_CHANGED'
+function isSame(one: SyncWish, other: SyncWish): boolean {
+  const { parent, ...rest } = one
+  const { parent: otherParent, ...otherRest } = other
+  return parent === otherParent && isDeepStrictEqual(rest, otherRest)
 }
 
-class Stopping extends Error {
-  override readonly name = 'Stopping'
-  readonly code = 'STOPPING'
+/** Why an iteration was cut. It is no failure. */
+class Interruption extends Error {
+  override readonly name = 'Interruption'
+  readonly code: 'WINDOW_CLOSED' | 'SETTINGS_CHANGED' | 'STOPPING'
+
+  constructor(code: Interruption['code']) {
+    super(`the iteration was cut: ${code}`)
+    this.code = code
+  }
 }

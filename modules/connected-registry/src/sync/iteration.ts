@@ -1,29 +1,42 @@
 import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type RepositoryContext, syncRepository } from './repository-sync.ts'
+import type { RepositoryContext } from './repository-context.ts'
+import { syncRepository } from './repository-sync.ts'
 import { isInScope, resolveScope } from './scope.ts'
-import type { IterationOutcome, NewDetail, RepositoryStatus } from './status.ts'
+import type { IterationOutcome, NewDetail } from './status.ts'
 
 export interface IterationContext extends RepositoryContext {
   readonly patterns: readonly RepositoryPattern[]
 }
 
-/** One round: every repository in scope is looked at, planned and brought into agreement. Throws link failures and aborts. */
+/**
+ * One round: every repository in scope is looked at, planned and brought into agreement. Ends early where the link is down;
+ * throws aborts, and link failures before the first repository.
+ */
 export async function runIteration(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
-  const known = await localRepositories(context.registry)
-  const scope = await resolveScope(context.parent, context.patterns, known, signal)
+  const { correlationId, memory, parent, patterns, registry } = context
+  const known = await localRepositories(registry)
+  const scope = await resolveScope(parent, patterns, known, signal)
   const details: NewDetail[] = [...scope.details]
-  const repositories: RepositoryStatus[] = []
-  let removed = 0
-  let reached = scope.repositories.length === 0
-  for (const repository of scope.repositories) {
+  let { reached } = scope
+  const repositories = startingAt(scope.repositories, memory.startAt)
+  memory.startAt = undefined
+  for (const [index, repository] of repositories.entries()) {
     const outcome = await syncRepository(context, repository, signal)
     details.push(...outcome.details)
-    repositories.push(outcome.status)
-    removed += outcome.removed
+    if (outcome.isLinkDown) {
+      // Whoever wore the link out must not keep the others from their turn, round after round.
+      memory.startAt = repositories[index === 0 ? 1 : index]
+      return { correlationId, reached: false, details }
+    }
     reached ||= outcome.reached
   }
-  return { correlationId: context.correlationId, reached, removed, details, repositories }
+  return { correlationId, reached, details }
+}
+
+function startingAt(repositories: readonly string[], first: string | undefined): readonly string[] {
+  const index = first === undefined ? 0 : Math.max(0, repositories.indexOf(first))
+  return [...repositories.slice(index), ...repositories.slice(0, index)]
 }
 
 /**
@@ -38,8 +51,9 @@ export async function leaveScope(
   if (patterns.length === 0) return
   for (const repository of await localRepositories(registry)) {
     if (isInScope(patterns, repository)) continue
-    await registry.repositories.remove(repository, 'parent')
+    // In this order: what is left of the removal after a crash is found again, bases without a repository are not.
     await bases.drop(repository)
+    await registry.repositories.remove(repository, 'parent')
     onLeft(repository)
   }
 }

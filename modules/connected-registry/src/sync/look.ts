@@ -2,6 +2,8 @@ import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import type { Digest } from '../protocol/digest.ts'
 import type { Looked } from './bases.ts'
+import { inParallel } from './places.ts'
+import { isLinkFailure } from './problems.ts'
 
 /** What the parent shows of a repository: a complete listing, or nothing at all (every failure is thrown). */
 export interface ParentView {
@@ -56,15 +58,11 @@ async function lookByTags(repository: ParentRepository, signal: AbortSignal): Pr
   for await (const tag of repository.listTags(signal)) names.push(tag)
   const tags = new Map<string, Digest>()
   const unknown = new Map<string, unknown>()
-  const next = names.values()
-  const worker = async () => {
-    for (const tag of next) {
-      const found = await resolve(repository, tag, signal)
-      if ('digest' in found) tags.set(tag, found.digest)
-      else unknown.set(tag, found.reason)
-    }
-  }
-  await Promise.all(Array.from({ length: parallelHeads }, worker))
+  await inParallel(names, parallelHeads, async (tag) => {
+    const found = await resolve(repository, tag, signal)
+    if ('digest' in found) tags.set(tag, found.digest)
+    else unknown.set(tag, found.reason)
+  })
   return { tags, unknown }
 }
 
@@ -76,9 +74,16 @@ async function resolve(repository: ParentRepository, tag: string, signal: AbortS
     const descriptor = await repository.resolveTag(tag, signal)
     return descriptor ? { digest: descriptor.digest } : { reason: undefined }
   } catch (error) {
-    if (error instanceof ParentError && !error.retryable && error.code !== 'UNAUTHORIZED') return { reason: error }
-    throw error
+    signal.throwIfAborted()
+    if (endsLook(error)) throw error
+    return { reason: error }
   }
+}
+
+/** A server error is an answer to this one tag; silence, throttling and refused credentials are about all of them. */
+function endsLook(error: unknown): boolean {
+  if (!(error instanceof ParentError) || isLinkFailure(error) || error.code === 'UNAUTHORIZED') return true
+  return error.retryable && error.code !== 'SERVER_ERROR'
 }
 
 /** The parent's metadata does not know the repository. That is not the same as empty: nothing follows from it. */

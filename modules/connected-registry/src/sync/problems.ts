@@ -18,6 +18,11 @@ export function isContact(error: unknown): boolean {
   return !isLinkFailure(error) && !silences.has(codeOf(error))
 }
 
+/** Whether the same may well succeed later by itself: the link's failures say so. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === true
+}
+
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -24,22 +24,27 @@ export function nextIteration(schedule: Schedule, now: Date, random: () => numbe
 }
 
 /** The next tick after `now`, undefined where the pattern names no moment that ever comes. */
-function nextTick({ cron }: Schedule, now: Date): Date | undefined {
-  return new Cron(cron, { timezone: 'UTC', mode: '5-part' }).nextRun(now) ?? undefined
+function nextTick(schedule: Schedule, now: Date): Date | undefined {
+  return patternOf(schedule).nextRun(now) ?? undefined
 }
 
 /** When the window that is open at `now` closes. Undefined: none is open. Continuous is always open, without an end. */
 export function openUntil(schedule: Schedule, now: Date): Date | 'open' | undefined {
   if (isContinuous(schedule)) return 'open'
-  const windowMs = schedule.windowMs ?? 0
-  const began = nextTick(schedule, new Date(now.getTime() - windowMs))
-  return began && began <= now ? new Date(began.getTime() + windowMs) : undefined
+  // Windows may overlap. The last one to open counts: the runs of the ticks before it would end too early for it.
+  const [began] = patternOf(schedule).previousRuns(1, new Date(now.getTime() + 1))
+  const closes = began && new Date(began.getTime() + (schedule.windowMs ?? 0))
+  return closes && closes > now ? closes : undefined
+}
+
+function patternOf({ cron }: Schedule): Cron {
+  return new Cron(cron, { timezone: 'UTC', mode: '5-part' })
 }
 
 /** What is wrong with a cron text, undefined where nothing is. */
 export function cronProblem(text: string): string | undefined {
   try {
-    const next = new Cron(text, { timezone: 'UTC', mode: '5-part' }).nextRun()
+    const next = patternOf({ cron: text }).nextRun()
     return next ? undefined : 'names no moment that ever comes'
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

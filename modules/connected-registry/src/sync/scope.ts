@@ -5,13 +5,15 @@ import {
   matchesPattern,
   type RepositoryPattern
 } from '../protocol/repository-pattern.ts'
-import { codeOf, describe, isLinkFailure } from './problems.ts'
+import { codeOf, describe, isContact, isLinkFailure } from './problems.ts'
 import type { NewDetail } from './status.ts'
 
 /** The repositories to look at, and what stood in the way of knowing them all. */
 export interface Scope {
   readonly repositories: readonly string[]
   readonly details: readonly NewDetail[]
+  /** The parent answered on the way here, whatever it said. */
+  readonly reached: boolean
 }
 
 /**
@@ -26,18 +28,16 @@ export async function resolveScope(
 ): Promise<Scope> {
   const names = patterns.flatMap((pattern) => (pattern.kind === 'one' ? [pattern.repository] : []))
   const wildcards = patterns.filter(isPattern)
-  if (wildcards.length === 0) return { repositories: distinct(names), details: [] }
+  if (wildcards.length === 0) return { repositories: distinct(names), details: [], reached: false }
   try {
     const found: string[] = []
     for await (const repository of parent.catalog(signal)) if (isInScope(wildcards, repository)) found.push(repository)
-    return { repositories: distinct([...names, ...found]), details: [] }
+    return { repositories: distinct([...names, ...found]), details: [], reached: true }
   } catch (error) {
     if (isLinkFailure(error) || signal.aborted) throw error
-    const detail = scopeUnknown(wildcards, error)
-    return {
-      repositories: distinct([...names, ...known.filter((name) => isInScope(wildcards, name))]),
-      details: [detail]
-    }
+    const earlier = known.filter((name) => isInScope(wildcards, name))
+    const repositories = distinct([...names, ...earlier])
+    return { repositories, details: [scopeUnknown(wildcards, error)], reached: isContact(error) }
   }
 }
 

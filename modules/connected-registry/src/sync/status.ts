@@ -33,8 +33,10 @@ export interface RepositoryStatus {
 }
 
 export interface Progress {
+  /** Manifests and bytes that arrived, references that were removed. */
   readonly artifacts: number
   readonly bytes: number
+  readonly removed: number
   /** Bytes known to be missing yet. */
   readonly missingBytes: number
 }
@@ -58,6 +60,9 @@ export interface StatusBoard {
   connectedTo(parent: string | undefined): void
   started(correlationId: string): void
   arrived(what: { artifacts?: number; bytes?: number; missingBytes?: number }): void
+  /** One reference, as the parent did. */
+  removed(): void
+  synced(repository: RepositoryStatus): void
   ended(result: IterationSummary['result'], outcome: IterationOutcome): void
   forgot(repository: string): void
   /** What is known of one repository; nothing wanted where it is new. */
@@ -66,10 +71,10 @@ export interface StatusBoard {
 
 export interface IterationOutcome {
   readonly correlationId: string
+  /** The parent answered, whatever it said. */
   readonly reached: boolean
-  readonly removed: number
-  readonly details: readonly NewDetail[]
-  readonly repositories: readonly RepositoryStatus[]
+  /** Those that are carried over from an earlier iteration keep their time. */
+  readonly details: readonly (NewDetail | StatusDetail)[]
 }
 
 export function createStatusBoard(now: () => Date, onChange: () => void = () => {}): StatusBoard {
@@ -85,7 +90,8 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
       if (parent !== status.parent) change({ parent, connectionState: 'Offline', details: [] })
     },
     started: (correlationId) => {
-      const current = { startedAt: now().toISOString(), correlationId, artifacts: 0, bytes: 0, missingBytes: 0 }
+      const startedAt = now().toISOString()
+      const current = { startedAt, correlationId, artifacts: 0, bytes: 0, removed: 0, missingBytes: 0 }
       change({ current, connectionState: status.connectionState === 'Offline' ? 'Offline' : 'Syncing' })
     },
     arrived: ({ artifacts = 0, bytes = 0, missingBytes = 0 }) => {
@@ -102,17 +108,21 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
         }
       }
     },
+    removed: () => {
+      const { current } = status
+      if (current) status = { ...status, current: { ...current, removed: current.removed + 1 } }
+    },
+    synced: (repository) => change({ repositories: merge(status.repositories, repository) }),
     ended: (result, outcome) => {
       const at = now().toISOString()
-      const { artifacts = 0, bytes = 0, startedAt = at } = status.current ?? {}
-      const { correlationId, removed, reached } = outcome
-      const details = outcome.details.map((detail) => ({ ...detail, timestamp: at, correlationId }))
+      const { artifacts = 0, bytes = 0, removed = 0, startedAt = at } = status.current ?? {}
+      const { correlationId, reached } = outcome
+      const details = outcome.details.map((detail) => ({ timestamp: at, correlationId, ...detail }))
       change({
         current: undefined,
         connectionState: !reached ? 'Offline' : details.length > 0 ? 'Unhealthy' : 'Online',
         last: { correlationId, startedAt, endedAt: at, result, artifacts, bytes, removed },
         lastSuccess: result === 'Succeeded' ? at : status.lastSuccess,
-        repositories: merge(status.repositories, outcome.repositories),
         details
       })
     },
@@ -121,13 +131,8 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
   }
 }
 
-function merge(known: readonly RepositoryStatus[], fresh: readonly RepositoryStatus[]): readonly RepositoryStatus[] {
-  const byName = new Map(known.map((repository) => [repository.name, repository]))
-  for (const repository of fresh) {
-    byName.set(repository.name, {
-      ...repository,
-      lastSync: repository.lastSync ?? byName.get(repository.name)?.lastSync
-    })
-  }
-  return Array.from(byName.values()).sort((a, b) => (a.name < b.name ? -1 : 1))
+function merge(known: readonly RepositoryStatus[], fresh: RepositoryStatus): readonly RepositoryStatus[] {
+  const former = known.find(({ name }) => name === fresh.name)
+  const merged = { ...fresh, lastSync: fresh.lastSync ?? former?.lastSync }
+  return [...known.filter(({ name }) => name !== fresh.name), merged].sort((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -18,6 +18,10 @@ export interface PlanContext {
   readonly mode: Mode
 }
 
+export function isRemoval({ step }: PlannedStep): boolean {
+  return step.kind === 'remove' || step.kind === 'forget'
+}
+
 export interface RepositoryPlan {
   readonly steps: readonly PlannedStep[]
   /** The view lacks more than half of what was agreed on: removals wait until a second look says the same. */

@@ -3,6 +3,8 @@ import type { ContentSource } from '../protocol/content.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
+import { createPlaces } from './places.ts'
+import { isPassing } from './problems.ts'
 
 /** Brings blobs into the store: a bounded number at once, one transfer of a digest at a time however many want it. */
 export interface Transfers {
@@ -21,9 +23,12 @@ export interface TransferOptions {
   readonly onBytes?: (count: number) => void
 }
 
+/** Who is asked to wait longer gives up; a later round asks again. */
+const longestPauseMs = 60_000
+
 export function createTransfers(options: TransferOptions): Transfers {
   const { blobs, concurrency, attempts = 4, pauseMs = jitteredPause, onBytes = () => {} } = options
-  const running = new Map<Digest, Promise<void>>()
+  const running = new Map<Digest, Transfer>()
   const places = createPlaces(concurrency)
 
   async function transfer(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
@@ -46,9 +51,10 @@ export function createTransfers(options: TransferOptions): Transfers {
         return
       } catch (error) {
         signal.throwIfAborted()
-        failures = (await sizeOf(upload)) > before ? 1 : failures + 1
-        if (failures >= attempts || !isRetryable(error)) throw error
-        await pause(pauseMs(failures), undefined, { signal })
+        failures = (await sizeOf(upload)) > before ? 0 : failures + 1
+        const wait = Math.max(pauseMs(failures), askedPauseMs(error))
+        if (failures >= attempts || !isPassing(error) || wait > longestPauseMs) throw error
+        await pause(wait, undefined, { signal })
       }
     }
   }
@@ -69,63 +75,58 @@ export function createTransfers(options: TransferOptions): Transfers {
     return (await blobs.uploadState(upload))?.size ?? 0
   }
 
-  return {
-    bring(descriptor, source, signal) {
-      const already = running.get(descriptor.digest)
-      if (already) return already
-      const started = places
-        .take(signal)
-        .then((leave) => transfer(descriptor, source, signal).finally(leave))
-        .finally(() => running.delete(descriptor.digest))
-      running.set(descriptor.digest, started)
-      return started
-    }
+  function begin(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
+    const done = places
+      .take(signal)
+      .then((leave) => transfer(descriptor, source, signal).finally(leave))
+      .finally(() => running.delete(descriptor.digest))
+    running.set(descriptor.digest, { done, size: descriptor.size, source, signal })
+    return done
   }
-}
 
-/** A bounded number of places; who comes later waits in order. */
-export function createPlaces(count: number): { take(signal: AbortSignal): Promise<() => void> } {
-  const waiting: (() => void)[] = []
-  let free = count
-  const leave = () => {
-    const next = waiting.shift()
-    if (next) next()
-    else free++
-  }
   return {
-    async take(signal) {
-      signal.throwIfAborted()
-      if (free > 0) {
-        free--
-        return once(leave)
+    async bring(descriptor, source, signal) {
+      for (;;) {
+        signal.throwIfAborted()
+        const already = running.get(descriptor.digest)
+        if (!already) return begin(descriptor, source, signal)
+        try {
+          return await unlessAborted(already.done, signal)
+        } catch (error) {
+          if (isOurs(already, descriptor, source)) throw error
+        }
       }
-      await new Promise<void>((resolve, reject) => {
-        const enter = () => {
-          signal.removeEventListener('abort', abort)
-          resolve()
-        }
-        const abort = () => {
-          waiting.splice(waiting.indexOf(enter), 1)
-          reject(signal.reason)
-        }
-        waiting.push(enter)
-        signal.addEventListener('abort', abort, { once: true })
-      })
-      return once(leave)
     }
   }
 }
 
-function once(act: () => void): () => void {
-  let done = false
-  return () => {
-    if (!done) act()
-    done = true
+interface Transfer {
+  readonly done: Promise<void>
+  readonly size: number
+  readonly source: ContentSource
+  readonly signal: AbortSignal
+}
+
+/** Who began it may be called off, may not read it where they look, or expect another size: then their failure is not ours. */
+function isOurs({ signal, source, size }: Transfer, descriptor: Descriptor, ours: ContentSource): boolean {
+  return !signal.aborted && source === ours && size === descriptor.size
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
-function isRetryable(error: unknown): boolean {
-  return error instanceof Error && 'retryable' in error && error.retryable === true
+/** How long the other side, or the breaker in front of it, asks us to wait. */
+function askedPauseMs(error: unknown): number {
+  if (!(error instanceof Error) || !('retryAfterMs' in error)) return 0
+  return typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0
 }
 
 function jitteredPause(attempt: number): number {

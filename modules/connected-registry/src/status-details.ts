@@ -1,0 +1,78 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { ReportSubject } from './reporting.ts'
+import type { SettingsSources } from './settings-sources.ts'
+import { codeOf, describe } from './sync/problems.ts'
+import type { NewDetail, StatusDetail } from './sync/status.ts'
+
+/** Every refused setting, and what is missing before anything can be synced. */
+export function settingsDetails({ problems, current }: Pick<SettingsSources, 'problems' | 'current'>) {
+  const details: NewDetail[] = problems.map(({ source, problem }) => ({
+    type: 'Settings',
+    code: 'SETTINGS_REFUSED',
+    description: `${source}: ${problem}`
+  }))
+  if (!current.connection)
+    details.push({ type: 'Settings', code: 'NO_PARENT', description: 'no connection string is set' })
+  if (current.repositories.length === 0) {
+    details.push({
+      type: 'Scope',
+      code: 'NO_REPOSITORIES',
+      description: 'no repositories are named: nothing is synced'
+    })
+  }
+  return details
+}
+
+/** Why there is no store, or what was found wrong when it was opened. */
+export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): readonly NewDetail[] {
+  const details: NewDetail[] = []
+  if (problem !== undefined)
+    details.push({ type: 'Disk', code: codeOf(problem), description: `data volume: ${describe(problem)}` })
+  if (store?.stateProblem !== undefined)
+    details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: store.stateProblem })
+  if (store?.disk.problem) details.push({ type: 'Disk', code: 'DiskError', description: store.disk.problem })
+  if (isTwinAwaited())
+    details.push({
+      type: 'State',
+      code: 'TWIN_AWAITED',
+      description: 'nothing is synced before edgeHub tells the twin'
+    })
+  return details
+}
+
+/** A detail keeps the time at which it was first seen, however often it is asked for. */
+export function createStamp(): (details: readonly NewDetail[]) => readonly StatusDetail[] {
+  let known = new Map<string, StatusDetail>()
+  return (details) => {
+    const next = new Map<string, StatusDetail>()
+    for (const detail of details) {
+      const key = keyOf(detail)
+      next.set(key, known.get(key) ?? { ...detail, timestamp: new Date().toISOString(), correlationId: '' })
+    }
+    known = next
+    return [...known.values()]
+  }
+}
+
+/** One line for each detail that appears and one for each that is gone: the log names what the status names. */
+export function createDetailLog(log: Log): (details: readonly StatusDetail[]) => void {
+  let known = new Map<string, StatusDetail>()
+  return (details) => {
+    const next = new Map(details.map((detail) => [keyOf(detail), detail]))
+    for (const [key, { type, code, description }] of next) {
+      if (!known.has(key))
+        log[isForPeople(type, code) ? 'error' : 'warn']({ type, code, description }, 'status detail appeared')
+    }
+    for (const [key, { type, code }] of known) if (!next.has(key)) log.info({ type, code }, 'status detail went away')
+    known = next
+  }
+}
+
+/** What does not mend itself. */
+function isForPeople(type: StatusDetail['type'], code: string): boolean {
+  return type === 'Disk' || type === 'State' || code === 'SETTINGS_REFUSED'
+}
+
+function keyOf({ code, description }: NewDetail): string {
+  return `${code} ${description}`
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLog } from '@connected-registry/edge-module/log.ts'
+import { createDirectMethods } from '../../modules/connected-registry/src/direct-methods.ts'
+import { defaultSettings } from '../../modules/connected-registry/src/settings.ts'
+import { createClosedSite, type Site } from '../../modules/connected-registry/src/site.ts'
+import type { SyncEngine } from '../../modules/connected-registry/src/sync/engine.ts'
+import { createStatusBoard, type IterationSummary } from '../../modules/connected-registry/src/sync/status.ts'
+
+const ended: IterationSummary = {
+  correlationId: 'c',
+  startedAt: '2026-01-01T00:00:00Z',
+  endedAt: '2026-01-01T00:00:01Z',
+  result: 'Succeeded',
+  artifacts: 2,
+  bytes: 10,
+  removed: 0
+}
+const summary = { statusDetails: [{ code: 'NO_PARENT' }] }
+const reporting = { status: () => ({ ...summary, whole: true }), summary: () => summary }
+
+/** A site whose engine does nothing but what the test says. */
+async function siteWith(sync: SyncEngine['sync']): Promise<Site> {
+  const board = createStatusBoard(() => new Date())
+  const closed = await createClosedSite({ settings: () => defaultSettings, board, log: createLog({ module: 'test' }) })
+  return { ...closed, engine: { apply: () => {}, sync, stop: async () => {} } }
+}
+
+test('sync answers with what the iteration did, resync asks for a complete one', async () => {
+  const asked: unknown[] = []
+  const site = await siteWith(async (options) => {
+    asked.push(options)
+    return ended
+  })
+  const { sync, resync } = createDirectMethods(() => site, reporting)
+
+  assert.deepEqual(await sync!(undefined), { status: 200, payload: ended })
+  assert.deepEqual(await resync!({ any: 'payload' }), { status: 200, payload: ended })
+  assert.deepEqual(asked, [{ complete: false }, { complete: true }])
+})
+
+test('sync answers before its caller gives up, and the iteration goes on', async () => {
+  const site = await siteWith(() => new Promise(() => {}))
+  const { sync } = createDirectMethods(() => site, reporting, 1)
+
+  assert.equal((await sync!(undefined)).status, 202)
+})
+
+test('sync says why where nothing can be synced', async () => {
+  const board = createStatusBoard(() => new Date())
+  const closed = await createClosedSite({ settings: () => defaultSettings, board, log: createLog({ module: 'test' }) })
+
+  for (const site of [undefined, closed, await siteWith(async () => undefined)]) {
+    const answer = await createDirectMethods(() => site, reporting).sync!(undefined)
+    assert.deepEqual(answer, { status: 409, payload: { message: 'nothing can be synced', ...summary } })
+  }
+})
+
+test('status answers with everything, or with the summary where that is too long for an answer', async () => {
+  const long = { ...reporting, status: () => ({ text: 'x'.repeat(130 * 1024) }) }
+
+  assert.deepEqual(await createDirectMethods(() => undefined, reporting).status!(undefined), {
+    status: 200,
+    payload: { ...summary, whole: true }
+  })
+  assert.deepEqual(await createDirectMethods(() => undefined, long).status!(undefined), {
+    status: 200,
+    payload: summary
+  })
+})

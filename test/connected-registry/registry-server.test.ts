@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, type RequestListener, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
+import { openRegistryServer } from '../../modules/connected-registry/src/registry-server.ts'
+
+/** A server whose closing would take for ever, and a client that keeps its connections. */
+async function open(t: TestContext, onRequest: RequestListener, drainMs = 2 ** 30) {
+  const server = await openRegistryServer({ host: '127.0.0.1', port: 0, onRequest, drainMs })
+  const agent = new Agent({ keepAlive: true })
+  t.after(() => agent.destroy())
+  async function get(): Promise<IncomingMessage> {
+    const outgoing = request({ host: '127.0.0.1', port: server.port, agent }).end()
+    const [incoming] = await once(outgoing, 'response')
+    return incoming as IncomingMessage
+  }
+  return { server, get }
+}
+
+test('an answer that is under way may end, and then its connection goes', async (t) => {
+  const going = Promise.withResolvers<void>()
+  const { server, get } = await open(t, async (_, response) => {
+    response.write('begun ')
+    await going.promise
+    response.end('ended')
+  })
+  const incoming = await get()
+
+  const closed = server.close()
+  going.resolve()
+
+  assert.equal(await text(incoming), 'begun ended')
+  await closed
+})
+
+test('a connection that only waits does not hold up the end', async (t) => {
+  const { server, get } = await open(t, (_, response) => response.end('x'))
+  assert.equal(await text(await get()), 'x')
+
+  await server.close()
+})
+
+test('an answer that does not end is cut when its time is over', async (t) => {
+  const { server, get } = await open(t, (_, response) => void response.write('begun'), 1)
+  const incoming = await get()
+  const cut = once(incoming, 'error')
+
+  await server.close()
+
+  assert.equal((await cut)[0].code, 'ECONNRESET')
+})
+
+test('a port that is taken is the failure to open', async (t) => {
+  const { server } = await open(t, () => {})
+  t.after(() => server.close())
+
+  const second = openRegistryServer({ host: '127.0.0.1', port: server.port, onRequest: () => {}, drainMs: 1 })
+
+  await assert.rejects(second, { code: 'EADDRINUSE' })
+})

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Digest, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { anImage, type BuiltImage } from '../../fixtures/image-builder.ts'
+import { openCloud } from './parents.ts'
+import { openSite } from './site.ts'
+
+const [first, second] = ['plant/a', 'plant/b'] as const
+const repositories = [first, second] as const
+const [one, two] = [anImage({ seed: 'one' }), anImage({ seed: 'two' })]
+const digestOf = (image: BuiltImage) => image.manifest.descriptor.digest
+const layerOf = (image: BuiltImage) => [...image.blobs.keys()].at(-1)!
+const bytesOf = (digest: Digest) => ({ route: 'data', path: new RegExp(hexOf(digest)) }) as const
+
+test('a process that ends in the middle leaves nothing half visible, and the next one completes it', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', repositories)
+  cloud.contents.put(first, one, 'latest')
+  cloud.contents.put(second, two, 'latest')
+  cloud.faults.add(bytesOf(layerOf(two)), { kind: 'hang', afterBytes: 100 })
+  const site = await openSite(t, connection, repositories)
+  const hanging = cloud.nextRequest(bytesOf(layerOf(two)))
+  const running = site.sync()
+  await hanging
+
+  await site.stop()
+
+  assert.equal((await running).result, 'Aborted')
+  assert.equal(await site.tag(first, 'latest'), digestOf(one))
+  assert.equal(await site.holds(second, digestOf(two)), false)
+  assert.equal(await site.blobs.stat(layerOf(two)), undefined)
+
+  cloud.faults.clear()
+  const { blobs, records } = site
+  const next = await openSite(t, connection, repositories, { blobs, records })
+  await next.sync()
+
+  assert.equal(await next.tag(second, 'latest'), digestOf(two))
+  assert.equal((await next.sync()).artifacts, 0)
+})
+
+test('who asks while an iteration runs gets that one; a complete comparison is another one', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', [first])
+  cloud.contents.put(first, one, 'latest')
+  const site = await openSite(t, connection, [first])
+  await site.sync()
+  cloud.clearRequests()
+
+  const [a, b, complete, again] = await Promise.all([site.sync(), site.sync(), site.resync(), site.resync()])
+
+  assert.equal(a.correlationId, b.correlationId)
+  assert.notEqual(complete.correlationId, a.correlationId)
+  assert.equal(again.correlationId, complete.correlationId)
+  assert.equal(cloud.requests.filter(({ url }) => url === `/acr/v1/${first}`).length, 2)
+})
+
+test('the same settings again leave a running iteration alone; others cut it and begin anew', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', repositories)
+  cloud.contents.put(first, one, 'latest')
+  cloud.contents.put(second, two, 'latest')
+  const site = await openSite(t, connection, [first])
+  const wish = site.wish([first])
+  site.engine.apply(wish)
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  cloud.faults.add(bytesOf(layerOf(one)), { kind: 'hang', until }, { times: 1 })
+  const hanging = cloud.nextRequest(bytesOf(layerOf(one)))
+  const running = site.sync()
+  await hanging
+
+  site.engine.apply({ ...wish, patterns: [...wish.patterns] })
+  goOn()
+  assert.equal((await running).result, 'Succeeded')
+
+  cloud.faults.add(bytesOf(layerOf(two)), { kind: 'hang', afterBytes: 0 }, { times: 1 })
+  await site.scope(repositories)
+  const hangingAgain = cloud.nextRequest(bytesOf(layerOf(two)))
+  const cut = site.sync()
+  await hangingAgain
+  await site.scope([second])
+  const after = await site.sync()
+
+  assert.equal((await cut).result, 'Aborted')
+  assert.equal(after.result, 'Succeeded', 'who asks after new settings gets an iteration of these')
+  assert.equal(await site.registry.repositories.has(first), false)
+  assert.equal(await site.tag(second, 'latest'), digestOf(two))
+})
+
+test('new settings are followed by a complete comparison, also where they cut one', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', repositories)
+  for (const name of repositories) cloud.contents.put(name, one, 'latest')
+  const site = await openSite(t, connection, repositories)
+  await site.sync()
+  const hang = cloud.faults.add({ route: 'metadata' }, { kind: 'hang' })
+  const hanging = cloud.nextRequest({ route: 'metadata' })
+  const cut = site.sync()
+  await hanging
+  await site.scope([first])
+  hang.remove()
+  await cut
+  cloud.clearRequests()
+
+  await site.sync()
+
+  assert.ok(cloud.requests.some(({ url }) => url.includes('_manifests')))
+})

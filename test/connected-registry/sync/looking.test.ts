@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { anImage } from '../../fixtures/image-builder.ts'
+import type { CloudRegistry } from '../../simulators/cloud-registry/cloud-registry.ts'
+import { openCloud } from './parents.ts'
+import { openSite } from './site.ts'
+
+const repositories = ['plant/a', 'plant/b', 'plant/c']
+const [one, two] = [anImage({ seed: 'one' }), anImage({ seed: 'two' })]
+
+function fill({ contents }: CloudRegistry): void {
+  for (const name of repositories) for (const tag of ['1.0', 'latest']) contents.put(name, one, tag)
+}
+
+const asked = ({ requests }: CloudRegistry) => requests.map(({ method, url }) => `${method} ${url}`).sort()
+
+test('acr: an idle round costs one request for each repository, and nothing else', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', repositories)
+  fill(cloud)
+  const site = await openSite(t, connection, repositories)
+  await site.sync()
+  cloud.clearRequests()
+
+  await site.sync()
+
+  assert.deepEqual(
+    asked(cloud),
+    repositories.map((name) => `GET /acr/v1/${name}`)
+  )
+})
+
+test('acr: an idle round with access tokens that are over renews each once', async (t) => {
+  let now = Date.now()
+  const { connection, cloud } = await openCloud(t, 'acr', repositories, { now: () => now })
+  fill(cloud)
+  const site = await openSite(t, connection, repositories)
+  await site.sync()
+  now += 24 * 3_600_000
+  cloud.clearRequests()
+
+  const { result } = await site.sync()
+
+  assert.equal(result, 'Succeeded')
+  assert.deepEqual(
+    cloud.requests.map(({ route, status }) => `${route} ${status}`),
+    repositories.flatMap(() => ['metadata 401', 'token 200', 'metadata 200'])
+  )
+})
+
+test('acr: a change in one repository costs two lists more, of that one', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', repositories)
+  fill(cloud)
+  const site = await openSite(t, connection, repositories)
+  await site.sync()
+  cloud.contents.untag('plant/b', 'latest')
+  cloud.clearRequests()
+
+  await site.sync()
+
+  assert.deepEqual(asked(cloud), [
+    'GET /acr/v1/plant/a',
+    'GET /acr/v1/plant/b',
+    'GET /acr/v1/plant/b/_manifests?n=500',
+    'GET /acr/v1/plant/b/_tags?n=500',
+    'GET /acr/v1/plant/c'
+  ])
+})
+
+test('acr: a complete comparison asks for no referrers, which are among the manifests', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', ['plant/a'])
+  fill(cloud)
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  cloud.clearRequests()
+
+  await site.resync()
+
+  assert.deepEqual(asked(cloud), [
+    'GET /acr/v1/plant/a',
+    'GET /acr/v1/plant/a/_manifests?n=500',
+    'GET /acr/v1/plant/a/_tags?n=500'
+  ])
+})
+
+test('plain: an idle round costs a list, and a HEAD for each tag', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', ['plant/a'])
+  fill(cloud)
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  cloud.clearRequests()
+
+  await site.sync()
+
+  assert.deepEqual(asked(cloud), [
+    'GET /v2/plant/a/tags/list',
+    'HEAD /v2/plant/a/manifests/1.0',
+    'HEAD /v2/plant/a/manifests/latest'
+  ])
+})
+
+test('plain: a tag that moved to what is here already costs a look for its referrers', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', ['plant/a'])
+  fill(cloud)
+  cloud.contents.put('plant/a', two, 'other')
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  cloud.contents.tag('plant/a', 'latest', two.manifest.descriptor.digest)
+  cloud.clearRequests()
+
+  const { bytes } = await site.sync()
+
+  assert.equal(bytes, 0)
+  assert.deepEqual(
+    asked(cloud).filter((line) => !line.startsWith('HEAD')),
+    [`GET /v2/plant/a/referrers/${two.manifest.descriptor.digest}`, 'GET /v2/plant/a/tags/list']
+  )
+})

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { demoApp, demoAppSbom, helloMessage, helloWorld } from '../fixtures/demo-images.ts'
+import { anImage } from '../fixtures/image-builder.ts'
+import { startJourney } from './journey.ts'
+import { runImage } from './podman.ts'
+
+test('what the parent holds is pulled through the door, by tag and by digest, byte for byte', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+  const { skopeo, folder } = journey
+  const { digest } = demoApp().manifest.descriptor
+
+  assert.equal(await skopeo.digest('demo/app:1.0'), digest)
+  assert.equal(await skopeo.digest(`demo/app@${digest}`), digest)
+  await skopeo.pull('demo/app:1.0', join(folder, 'by-tag:1.0'))
+  await skopeo.pull(`demo/app@${digest}`, join(folder, 'by-digest:1.0'))
+  assert.equal(await skopeo.digest(`demo/app@${demoAppSbom(demoApp()).manifest.descriptor.digest}`).then(Boolean), true)
+})
+
+test('the pulled hello-world runs', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+
+  const output = await runImage(t, journey, 'hello-world:latest')
+
+  if (output !== undefined) assert.equal(output, helloMessage)
+})
+
+test('what is pushed to the cloud, moved and deleted there, is so on site after the next round', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+  const { skopeo, round, world } = journey
+
+  await skopeo.publish('demo/app:1.0', 'demo/app:2.0')
+  await round()
+  assert.equal(await skopeo.digest('demo/app:2.0'), demoApp().manifest.descriptor.digest)
+
+  await skopeo.publish('hello-world:latest', 'demo/app:2.0')
+  await round()
+  assert.equal(await skopeo.digest('demo/app:2.0'), helloWorld().manifest.descriptor.digest)
+
+  world.cloud?.contents.untag('demo/app', '2.0')
+  await round()
+  assert.deepEqual(await skopeo.tags('demo/app'), ['1.0'])
+  await assert.rejects(skopeo.digest('demo/app:2.0'), /manifest unknown/)
+})
+
+test('a push on site is refused in words a client shows', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+  const { skopeo, folder } = journey
+  await skopeo.pull('demo/app:1.0', join(folder, 'app:1.0'))
+
+  await assert.rejects(
+    skopeo.push(join(folder, 'app:1.0'), 'demo/app:mine'),
+    /denied: This operation is not allowed on this registry\./
+  )
+  assert.deepEqual(await skopeo.tags('demo/app'), ['1.0'])
+})
+
+test('pulls go on when the cloud is gone, also after both modules were restarted without it', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+  const { skopeo, world, folder } = journey
+
+  await world.cloud?.stop()
+  await skopeo.pull('demo/app:1.0', join(folder, 'without:1.0'))
+  await Promise.all([world.registry.restart(), world.proxy.restart()])
+  await skopeo.pull('demo/app:1.0', join(folder, 'restarted:1.0'))
+
+  assert.equal(await skopeo.digest('hello-world:latest'), helloWorld().manifest.descriptor.digest)
+})
+
+test('pulls do not wait for a cloud that accepts and then says nothing', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+  const { skopeo, world, folder } = journey
+  const hanging = world.cloud!.faults.add({}, { kind: 'hang' })
+  const asked = world.cloud!.nextRequest({}, AbortSignal.timeout(10_000))
+  const syncing = world.invoke('sync')
+  await asked
+
+  await skopeo.pull('demo/app:1.0', join(folder, 'meanwhile:1.0'))
+
+  assert.equal(hanging.struck > 0, true, 'a round was waiting for the cloud all the while')
+  hanging.remove()
+  await Promise.all([world.cloud!.stop(), syncing])
+})
+
+test('after kill -9 in the middle of a round, all that was complete is served and nothing else', async (t) => {
+  const journey = await startJourney(t)
+  if (!journey) return
+  const { skopeo, world, round, folder } = journey
+  const large = anImage({ seed: 'large', layers: 4, layerSize: 4 << 20 })
+  world.cloud!.contents.put('demo/app', large, 'large')
+  world.cloud!.faults.add({ route: 'data' }, { kind: 'slow', bytesPerSecond: 2 << 20 })
+  const transferring = world.cloud!.nextRequest({ server: 'data' }, AbortSignal.timeout(10_000))
+  void world.hub.invoke('connected-registry', 'sync', null, 1_000)
+  await transferring
+
+  const died = once(world.registry.events, 'exit')
+  await world.registry.stop('SIGKILL')
+  await died
+  world.cloud!.faults.clear()
+  await world.cloud!.stop()
+  await world.registry.start()
+  await skopeo.pull('demo/app:1.0', join(folder, 'complete:1.0'))
+  await assert.rejects(skopeo.digest('demo/app:large'), /manifest unknown/)
+
+  await world.cloud!.start()
+  await world.hub.connected('connected-registry', AbortSignal.timeout(20_000))
+  await round()
+  await skopeo.pull('demo/app:large', join(folder, 'large:1.0'))
+})
