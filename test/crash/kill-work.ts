@@ -13,10 +13,17 @@ import { aWorkload, type Writer } from './workload.ts'
 const size = { writers: 4, rounds: 5 }
 
 /**
- * Works on one store again and again, each time with new repositories, and kills the work wherever it happens to be. After each
+ * Works on a store again and again, each time with new repositories, and kills the work wherever it happens to be. After each
  * kill the store is as its clients were told, with what this round and the one before it left.
  */
 export async function killWork(t: TestContext, kills: number): Promise<void> {
+  for (let left = kills; left > 0; left -= killsOfAStore) await killWorkOn(t, Math.min(left, killsOfAStore))
+}
+
+/** It grows, and is read whole after each. */
+const killsOfAStore = 10
+
+async function killWorkOn(t: TestContext, kills: number): Promise<void> {
   const dataVolume = await mkdtemp(join(tmpdir(), 'kill-'))
   t.after(() => rm(dataVolume, { recursive: true, force: true }))
   let [before, countsBefore]: [readonly Writer[], readonly number[]] = [[], []]
