@@ -12,18 +12,19 @@ const patienceMs = 20_000
  * `sync` and `resync` answer 200 with the iteration's summary; 202 where it goes on longer than a caller waits; 409 where
  * nothing can be synced.
  */
-export function createDirectMethods(site: () => Site, status: () => Record<string, Json>): Methods {
+export function createDirectMethods(site: () => Site, status: () => Promise<Record<string, Json>>): Methods {
   const sync = async (complete: boolean): Promise<MethodResponse> => {
     const ended = await inTime(site().engine?.sync({ complete }) ?? Promise.resolve(undefined))
     if (ended === 'running')
       return { status: 202, payload: { message: 'the iteration goes on; status tells how far it is' } }
     if (ended) return { status: 200, payload: plainJson(ended) }
-    return { status: 409, payload: { message: 'nothing can be synced', statusDetails: status().statusDetails ?? [] } }
+    const { statusDetails = [] } = await status()
+    return { status: 409, payload: { message: 'nothing can be synced', statusDetails } }
   }
   return {
     sync: () => sync(false),
     resync: () => sync(true),
-    status: async () => ({ status: 200, payload: status() })
+    status: async () => ({ status: 200, payload: await status() })
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import packageFile from '../package.json' with { type: 'json' }
-import { fullStatus, plainJson, type ReportParts, reportedTwin } from './report.ts'
+import { fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { noTraffic, type Site } from './site.ts'
 import type { Json } from './storage/record-store.ts'
@@ -11,7 +11,7 @@ import type { NewDetail, StatusBoard, StatusDetail } from './sync/status.ts'
 
 /** Gathers what there is to say, for whoever asks (`status`) and whoever is told (`onReport`). */
 export interface Reporting {
-  status(): Record<string, Json>
+  status(): Promise<Record<string, Json>>
   /** Something may have changed; tells at most once a turn of the event loop. */
   changed(): void
   onReport(listener: (reported: Record<string, Json>) => void): void
@@ -39,6 +39,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
   const stamp = createStamp()
   let subject: ReportSubject | undefined
   let storage: StorageFigures | undefined
+  let uploads: UploadFigures | undefined
   let listener: ((reported: Record<string, Json>) => void) | undefined
   let isDue = false
 
@@ -54,6 +55,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       sync: board.read(),
       traffic,
       storage,
+      uploads,
       details
     }
   }
@@ -67,11 +69,24 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
     })
   }
 
+  /** A few per client: looked at whenever somebody asks. */
+  async function countUploads(): Promise<void> {
+    const { site, store } = subject ?? {}
+    try {
+      const open = site && store ? await site.registry.uploads.list() : undefined
+      uploads = open && { count: open.length, bytes: open.reduce((bytes, { size }) => bytes + size, 0) }
+    } catch (error) {
+      // Whoever asks how it is must hear of everything else.
+      log.warn({ reason: describe(error) }, 'uploads not counted')
+    }
+  }
+
   async function recount(): Promise<void> {
     const { site, store } = subject ?? {}
     if (!site || !store) return
     try {
       storage = await countStorage(site.registry, store, dataVolume)
+      await countUploads()
       changed()
     } catch (error) {
       log.warn({ reason: describe(error) }, 'store not counted')
@@ -79,7 +94,10 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
   }
 
   return {
-    status: () => plainJson(fullStatus(parts())),
+    async status() {
+      await countUploads()
+      return plainJson(fullStatus(parts()))
+    },
     changed,
     onReport(tell) {
       listener = tell
