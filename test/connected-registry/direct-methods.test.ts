@@ -17,7 +17,7 @@ const ended: IterationSummary = {
   removed: 0
 }
 const summary = { statusDetails: [{ code: 'NO_PARENT' }] }
-const reporting = { status: () => ({ ...summary, whole: true }), summary: () => summary }
+const reporting = { status: async () => ({ ...summary, whole: true }), summary: () => summary }
 
 /** A site whose engine does nothing but what the test says. */
 async function siteWith(sync: SyncEngine['sync']): Promise<Site> {
@@ -57,7 +57,7 @@ test('sync says why where nothing can be synced', async () => {
 })
 
 test('status answers with everything, or with the summary where that is too long for an answer', async () => {
-  const long = { ...reporting, status: () => ({ text: 'x'.repeat(130 * 1024) }) }
+  const long = { ...reporting, status: async () => ({ text: 'x'.repeat(130 * 1024) }) }
 
   assert.deepEqual(await createDirectMethods(() => undefined, reporting).status!(undefined), {
     status: 200,

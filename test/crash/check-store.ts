@@ -4,7 +4,7 @@ import { type Digest, digestOf, parseDigest } from '../../modules/connected-regi
 import { createRegistry } from '../../modules/connected-registry/src/registry/create-registry.ts'
 import type { Registry } from '../../modules/connected-registry/src/registry/registry.ts'
 import { codeOf } from '../../modules/connected-registry/src/storage/store-error.ts'
-import { openStore } from '../../modules/connected-registry/src/store.ts'
+import { openStore, type Store } from '../../modules/connected-registry/src/store.ts'
 import { carryOut } from './carry-out.ts'
 import { keysOf, manifestKey, shownAfter, tagKey } from './expected.ts'
 import type { Writer } from './workload.ts'
@@ -12,30 +12,44 @@ import type { Writer } from './workload.ts'
 /**
  * Throws where the store does not open, where fsck finds a problem, or where a repository shows anything but what its writer was told
  * is done (`acknowledged`: steps of each writer), with or without the one step that was under way; or where that one cannot be done
- * again.
+ * again. Resolves to the steps that are done then.
  */
 export async function checkStore(
   dataVolume: string,
   workload: readonly Writer[],
   acknowledged: readonly number[]
-): Promise<void> {
+): Promise<readonly number[]> {
   const report = await examine(dataVolume, acknowledged)
   assert.deepEqual(report?.problems ?? [], [], 'fsck finds problems')
   const store = await openStore(dataVolume)
   try {
     assert.equal(store.state.problem, undefined)
-    const registry = await createRegistry(store)
-    for (const [number, writer] of workload.entries()) {
-      const count = acknowledged[number] ?? 0
-      await checkShown(registry, writer, [count, count + 1])
-      const step = writer.steps[count]
-      if (!step) continue
-      await carryOut(store.blobs, registry, writer.repository, step)
-      await checkShown(registry, writer, [count + 1])
-    }
+    return await checkWriters(store, workload, acknowledged)
   } finally {
     await store.close()
   }
+}
+
+async function checkWriters(
+  store: Store,
+  workload: readonly Writer[],
+  acknowledged: readonly number[]
+): Promise<readonly number[]> {
+  const registry = await createRegistry(store)
+  const done = [...acknowledged]
+  const under = workload.map(({ steps }, number) => steps[acknowledged[number] ?? 0])
+  // Garbage is collected when all writers have come to it.
+  const together = under.every((step) => step?.kind === 'collect garbage')
+  for (const [number, writer] of workload.entries()) {
+    const count = acknowledged[number] ?? 0
+    await checkShown(registry, writer, [count, count + 1])
+    const step = under[number]
+    if (!step || (step.kind === 'collect garbage' && !together)) continue
+    await carryOut(store.blobs, registry, writer.repository, step)
+    await checkShown(registry, writer, [count + 1])
+    done[number] = count + 1
+  }
+  return done
 }
 
 /** Undefined: there is no store yet, and nobody was told of one. */

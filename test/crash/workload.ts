@@ -11,6 +11,8 @@ export type Step =
   | { readonly kind: 'untag'; readonly tag: string }
   | { readonly kind: 'delete'; readonly digest: Digest }
   | { readonly kind: 'remove repository' }
+  /** Long after everything before it. All writers meet here, so that nothing is on its way. */
+  | { readonly kind: 'collect garbage' }
 
 /** Works on one repository of its own, a step after the other; the writers of a workload work side by side. */
 export interface Writer {
@@ -27,8 +29,11 @@ export interface WorkloadSize {
 export function aWorkload(seed: string, { writers, rounds }: WorkloadSize): readonly Writer[] {
   return Array.from({ length: writers }, (_, number) => {
     const chance = createChance([...`${seed} ${number}`].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7))
-    const steps = Array.from({ length: rounds }, (_, round) => aRound(seed, number, round, chance)).flat()
-    return { repository: `${seed}/${number}`, steps }
+    const steps = Array.from({ length: rounds }, (_, round): readonly Step[] => [
+      ...aRound(seed, number, round, chance),
+      ...(round % 2 === 1 ? [{ kind: 'collect garbage' } as const] : [])
+    ])
+    return { repository: `${seed}/${number}`, steps: steps.flat() }
   })
 }
 

@@ -31,7 +31,10 @@ export function createDirectMethods(
   return {
     sync: () => sync(false),
     resync: () => sync(true),
-    status: async () => ({ status: 200, payload: fits(status()) ? status() : summary() })
+    status: async () => {
+      const full = await status()
+      return { status: 200, payload: fits(full) ? full : summary() }
+    }
   }
 }
 

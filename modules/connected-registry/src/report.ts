@@ -13,8 +13,15 @@ export interface ReportParts {
   readonly sync: SyncStatus
   readonly traffic: Traffic
   readonly storage?: StorageFigures
+  readonly uploads?: UploadFigures
   /** Details that belong to no iteration: refused settings, a data volume that cannot be used. */
   readonly details: readonly StatusDetail[]
+}
+
+/** What clients have begun to push and not finished. */
+export interface UploadFigures {
+  readonly count: number
+  readonly bytes: number
 }
 
 /** The whole state, as `GET /status` and the direct method `status` show it. Holds no secret. */
@@ -36,6 +43,7 @@ export function fullStatus(parts: ReportParts) {
       traffic: parts.traffic
     },
     storage: parts.storage,
+    uploads: parts.uploads,
     repositories: sync.repositories,
     statusDetails: [...parts.details, ...sync.details]
   }

@@ -1,7 +1,7 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import packageFile from '../package.json' with { type: 'json' }
 import type { OpenedSite } from './kept-site.ts'
-import { fullStatus, plainJson, type ReportParts, reportedTwin } from './report.ts'
+import { fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { noTraffic } from './site.ts'
 import { createDetailLog, createStamp, settingsDetails, storeDetails } from './status-details.ts'
@@ -16,7 +16,7 @@ export type ReportListener = (reported: Report, options: { readonly urgent: bool
 
 /** Gathers what there is to say, for whoever asks (`status`) and whoever is told (`onReport`, the log). */
 export interface Reporting {
-  status(): Report
+  status(): Promise<Report>
   /** The same within the bounds of a twin. */
   summary(): Report
   /** Something may have changed; tells at most once a turn of the event loop. */
@@ -48,6 +48,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
   const stopping = new AbortController()
   let subject: ReportSubject | undefined
   let storage: StorageFigures | undefined
+  let uploads: UploadFigures | undefined
   let listener: ReportListener | undefined
   let isDue = false
   let settingsTold = ''
@@ -64,6 +65,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       sync: board.read(),
       traffic: site?.traffic() ?? noTraffic,
       storage,
+      uploads,
       details: stamp([...settingsDetails(sources), ...(subject ? storeDetails(subject) : [])])
     }
   }
@@ -83,12 +85,25 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
     setImmediate(tell)
   }
 
+  /** A few per client: looked at whenever somebody asks. */
+  async function countUploads(): Promise<void> {
+    const { site, store } = subject ?? {}
+    try {
+      const open = site && store ? await site.registry.uploads.list() : undefined
+      uploads = open && { count: open.length, bytes: open.reduce((bytes, { size }) => bytes + size, 0) }
+    } catch (error) {
+      // Whoever asks how it is must hear of everything else.
+      log.warn({ reason: describe(error) }, 'uploads not counted')
+    }
+  }
+
   async function count(): Promise<void> {
     isCountDue = false
     const { site, store } = subject ?? {}
     if (!site || !store || stopping.signal.aborted) return
     try {
       storage = await countStorage(site.registry, store, dataVolume, stopping.signal)
+      await countUploads()
       changed()
     } catch (error) {
       if (!stopping.signal.aborted) log.warn({ reason: describe(error) }, 'store not counted')
@@ -96,7 +111,10 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
   }
 
   return {
-    status: () => plainJson(fullStatus(parts())),
+    async status() {
+      await countUploads()
+      return plainJson(fullStatus(parts()))
+    },
     summary: () => reportedTwin(parts()),
     changed,
     onReport(tellListener) {

@@ -16,6 +16,7 @@ import { createBases } from './sync/bases.ts'
 import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
 import { describe } from './sync/problems.ts'
 import type { StatusBoard } from './sync/status.ts'
+import { startUploadExpiry } from './upload-expiry.ts'
 
 /** What stands on an open store. Without one it still knows its clients, and says of all content that it cannot serve it. */
 export interface Site {
@@ -48,6 +49,8 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const signingKey = await loadSigningKey(records)
   const access = createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId })
   const engine = createSyncEngine({ registry, blobs, bases: createBases(records), board, log, onIteration })
+  const expiry = startUploadExpiry(registry.uploads, log)
+  await expiry.look()
   const parents = createParents(log, dispatcher)
   return {
     registry,
@@ -60,6 +63,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     trust: parents.trust,
     traffic: parents.traffic,
     async stop() {
+      expiry.stop()
       await engine.stop()
       await parents.close()
       await store.close()

@@ -154,7 +154,7 @@ test('many problems of a kind take four lines', async (t) => {
 
   const text = fsckText(await fsck(stored.dataVolume))
 
-  assert.match(text, /: 50 problems\n/)
+  assert.match(text, /: 100 problems\n/)
   assert.match(text, /PROBLEM a tag points .*\(50\)\n {4}app:t0.*\n.*\n.*\n {4}and 47 more\n/)
 })
 

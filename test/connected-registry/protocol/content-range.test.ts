@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   formatContentRange,
+  formatHeldRange,
+  parseChunkRange,
   parseContentRange,
   parseRange
 } from '../../../modules/connected-registry/src/protocol/content-range.ts'
@@ -94,4 +96,56 @@ test('any Content-Range is read consistently or not at all', () => {
       if (range) assert.ok(range.first <= range.last && (range.size === undefined || range.last < range.size))
     })
   )
+})
+
+const chunks = [
+  ['0-0', { first: 0, last: 0 }],
+  ['5-9', { first: 5, last: 9 }],
+  [' 5-9 ', { first: 5, last: 9 }],
+  ['bytes 5-9/*', { first: 5, last: 9 }],
+  ['bytes 5-9/10', { first: 5, last: 9 }],
+  ['bytes 5-9/9', undefined],
+  ['9-5', undefined],
+  ['5-', undefined],
+  ['-5', undefined],
+  ['', undefined],
+  ['5', undefined],
+  ['5-9/10', undefined],
+  ['5-9,10-11', undefined],
+  ['bytes=5-9', undefined],
+  ['+5-9', undefined],
+  ['5.0-9', undefined],
+  ['0x5-9', undefined],
+  ['5 - 9', undefined],
+  ['0-9007199254740992', undefined],
+  ['99999999999999999999-99999999999999999999', undefined]
+] as const
+
+for (const [header, expected] of chunks) {
+  test(`the Content-Range "${header}" of a chunk is ${JSON.stringify(expected) ?? 'none'}`, () => {
+    assert.deepEqual(parseChunkRange(header), expected)
+  })
+}
+
+test('the range of a chunk is read as it was written, in either form', () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), fc.nat(), fc.boolean(), (first, more, plain) => {
+      fc.pre(Number.isSafeInteger(first + more))
+      const header = plain ? `${first}-${first + more}` : `bytes ${first}-${first + more}/*`
+      assert.deepEqual(parseChunkRange(header), { first, last: first + more })
+    })
+  )
+})
+
+test('any Content-Range of a chunk is read consistently or not at all', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.stringMatching(/^\d{1,20}-\d{1,20}$/)), (header) => {
+      const range = parseChunkRange(header)
+      if (range) assert.ok(0 <= range.first && range.first <= range.last && Number.isSafeInteger(range.last))
+    })
+  )
+})
+
+test('what an upload holds is told as its last byte', () => {
+  assert.deepEqual([0, 1, 2, 5000].map(formatHeldRange), ['0-0', '0-0', '0-1', '0-4999'])
 })

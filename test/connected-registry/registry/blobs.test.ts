@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import type { BlobReader } from '../../../modules/connected-registry/src/storage/blob-store.ts'
+import { keys } from '../../../modules/connected-registry/src/storage/layout.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
-import { media, openRegistry, pushBlobs } from './open-registry.ts'
+import { media, openRegistry, pushBlobs, pushImage } from './open-registry.ts'
 
 for (const medium of media) {
   test(`a linked blob is read whole or in part (${medium})`, async (t) => {
@@ -76,3 +77,65 @@ async function contentOf(reader: BlobReader | undefined): Promise<Buffer> {
   }
   return Buffer.concat(chunks)
 }
+
+test('an unlinked blob is gone from its repository and from no other one', async (t) => {
+  const open = await openRegistry(t)
+  const image = anImage()
+  const [digest] = [...image.blobs.keys()]
+  await pushBlobs(open, 'one', image)
+  await pushBlobs(open, 'two', image)
+
+  assert.equal(await open.registry.blobs.unlink('one', digest!), true)
+
+  assert.equal(await open.registry.blobs.stat('one', digest!), undefined)
+  assert.equal(await open.registry.blobs.open('one', digest!), undefined)
+  assert.ok(await open.registry.blobs.stat('two', digest!))
+  assert.equal(await open.registry.blobs.unlink('one', digest!), false)
+})
+
+test('a blob that a manifest names stays until the manifest is gone', async (t) => {
+  const open = await openRegistry(t)
+  const image = anImage()
+  const [digest] = [...image.blobs.keys()]
+  await pushImage(open, 'app', image, 'v1')
+
+  await assert.rejects(open.registry.blobs.unlink('app', digest!), { code: 'UNSUPPORTED' })
+
+  assert.ok(await open.registry.blobs.stat('app', digest!))
+  await open.registry.manifests.remove('app', image.manifest.descriptor.digest, { origin: 'client:writer' })
+  assert.equal(await open.registry.blobs.unlink('app', digest!), true)
+})
+
+test('of a blob that is unlinked and a manifest that names it, put at the same moment, only one comes about', async (t) => {
+  const image = anImage()
+  const [digest] = [...image.blobs.keys()]
+  const link = keys.link('app', digest!)
+  let isPut = false
+  const open = await openRegistry(t, {
+    beforeCommit: async (batch) => {
+      if (isPut || !batch.remove?.includes(link)) return
+      isPut = true
+      await open.registry.manifests.put('app', image.manifest, { origin: 'client:writer', tag: 'v1' })
+    }
+  })
+  await pushBlobs(open, 'app', image)
+
+  await assert.rejects(open.registry.blobs.unlink('app', digest!), { code: 'UNSUPPORTED' })
+
+  assert.equal(isPut, true)
+  assert.ok(await open.registry.blobs.stat('app', digest!))
+  assert.ok(await open.registry.manifests.get('app', { kind: 'tag', tag: 'v1' }))
+})
+
+test('the holders of a blob are the repositories that link it', async (t) => {
+  const open = await openRegistry(t)
+  const image = anImage()
+  const [digest] = [...image.blobs.keys()]
+  for (const repository of ['two', 'one', 'three/four']) await pushBlobs(open, repository, image)
+  await open.registry.blobs.unlink('two', digest!)
+
+  const holders: string[] = []
+  for await (const repository of open.registry.blobs.holders(digest!)) holders.push(repository)
+
+  assert.deepEqual(holders, ['one', 'three/four'])
+})

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { createSqliteRecordStore } from '../../../modules/connected-registry/src/storage/sqlite.ts'
-import { openWriter } from '../../../modules/connected-registry/src/storage/sqlite-database.ts'
+import { openWriter, storeError } from '../../../modules/connected-registry/src/storage/sqlite-database.ts'
 import { StoreError } from '../../../modules/connected-registry/src/storage/store-error.ts'
 import { persistentRecordStoreContract } from '../../contracts/record-restart.ts'
 import { recordStoreContract } from '../../contracts/record-store.ts'
@@ -42,6 +42,17 @@ test('the writer keeps a write-ahead log and syncs every commit', async (t) => {
 
   assert.equal(writer.prepare('PRAGMA journal_mode').get()?.journal_mode, 'wal')
   assert.equal(writer.prepare('PRAGMA synchronous').get()?.synchronous, 2)
+})
+
+test('a disk without room for records is named as such, not as a failure of SQLite', async (t) => {
+  const path = join(await temporaryFolder(), 'records.sqlite')
+  const writer = openWriter(path)
+  t.after(() => writer.close())
+  writer.exec('PRAGMA max_page_count = 4')
+
+  const insert = () => writer.prepare('INSERT INTO records VALUES (?, ?)').run('a', Buffer.alloc(1024 * 1024))
+
+  assert.throws(insert, (error) => storeError(path, error).code === 'ENOSPC')
 })
 
 test('a commit is read by other connections as soon as it resolves', async (t) => {

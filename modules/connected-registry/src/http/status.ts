@@ -3,5 +3,5 @@ import type { Handler } from './handler.ts'
 
 /** GET /status: what this registry knows of itself, as the root composes it. */
 export function getStatus(status: () => unknown): Handler {
-  return (ctx) => answerJson(ctx, 200, status(), { 'Cache-Control': 'no-store' })
+  return async (ctx) => answerJson(ctx, 200, await status(), { 'Cache-Control': 'no-store' })
 }

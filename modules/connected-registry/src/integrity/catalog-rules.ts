@@ -1,6 +1,6 @@
 import type { Digest } from '../protocol/digest.ts'
 import type { LinkRecord } from '../registry/records.ts'
-import type { Catalog, ManifestContent, RepositoryContent } from './catalog.ts'
+import type { Catalog, NamedContent, RepositoryContent } from './catalog.ts'
 import type { Findings, ProblemKind } from './findings.ts'
 
 /** What the records must say of each other. The content in files is another matter (`blob-rules.ts`). */
@@ -54,7 +54,7 @@ function examineManifest(
 
 function examineNames(
   { name, repository, digest, link }: LinkedManifest,
-  names: NonNullable<ManifestContent['names']>,
+  names: NamedContent,
   findings: Findings
 ): void {
   const subject = `${name}@${digest}`

@@ -11,6 +11,8 @@ import type { Findings } from './findings.ts'
 export interface Catalog {
   readonly repositories: Map<string, RepositoryContent>
   readonly manifests: Map<Digest, ManifestContent>
+  /** Keys of the records that answer who names a digest, once they are complete. */
+  readonly indexes: { complete: boolean; readonly keys: Set<string> }
   readonly log: { entries: number; first: number; last: number; head: number }
 }
 
@@ -27,11 +29,15 @@ export interface ManifestContent {
   readonly size: number
   readonly matches: boolean
   /** What it names; undefined where its bytes are no manifest. */
-  readonly names?: {
-    readonly blobs: readonly Digest[]
-    readonly manifests: readonly Digest[]
-    readonly subject?: Digest
-  }
+  readonly names?: NamedContent
+}
+
+export interface NamedContent {
+  /** Blobs that must be here, and those that a client gets elsewhere. */
+  readonly blobs: readonly Digest[]
+  readonly foreign: readonly Digest[]
+  readonly manifests: readonly Digest[]
+  readonly subject?: Digest
 }
 
 /** Reads every record once, in any order. What cannot be understood becomes a finding. */
@@ -39,6 +45,7 @@ export function readCatalog(entries: Iterable<ScannedRecord>, findings: Findings
   const catalog: Catalog = {
     repositories: new Map(),
     manifests: new Map(),
+    indexes: { complete: false, keys: new Set() },
     log: { entries: 0, first: 0, last: 0, head: 0 }
   }
   for (const entry of entries) {
@@ -48,7 +55,7 @@ export function readCatalog(entries: Iterable<ScannedRecord>, findings: Findings
   return catalog
 }
 
-const kindOfKey = /^(repository|tag|link|referrer|manifest|change|log):(.*)$/s
+const kindOfKey = /^(repository|tag|link|referrer|manifest|change|log|holder|use|tagged|garbage):(.*)$/s
 
 /** What is wrong with the record; undefined: nothing. Keys of other kinds are somebody else's matter. */
 function take(catalog: Catalog, key: string, value: Value): string | undefined {
@@ -66,6 +73,14 @@ function take(catalog: Catalog, key: string, value: Value): string | undefined {
       return takeManifest(catalog, rest, value)
     case 'change':
       return takeChange(catalog, rest, value)
+    case 'holder':
+    case 'use':
+    case 'tagged':
+      catalog.indexes.keys.add(key)
+      return undefined
+    case 'garbage':
+      if (rest === 'indexes') catalog.indexes.complete = true
+      return undefined
     case 'log':
       if (typeof value === 'number') catalog.log.head = value
       return typeof value === 'number' ? undefined : 'not a number'
@@ -110,11 +125,15 @@ function takeManifest(catalog: Catalog, rest: string, value: Value): string | un
   return undefined
 }
 
-function namesIn(bytes: Uint8Array): ManifestContent['names'] {
+function namesIn(bytes: Uint8Array): NamedContent | undefined {
   try {
     const { blobs, manifests, subject } = parseManifest(bytes)
-    const own = blobs.filter(({ foreign }) => !foreign)
-    return { blobs: digestsOf(own), manifests: digestsOf(manifests), subject: subject?.digest }
+    return {
+      blobs: digestsOf(blobs.filter(({ foreign }) => !foreign)),
+      foreign: digestsOf(blobs.filter(({ foreign }) => foreign)),
+      manifests: digestsOf(manifests),
+      subject: subject?.digest
+    }
   } catch {
     return undefined
   }

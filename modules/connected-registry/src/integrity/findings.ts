@@ -11,6 +11,7 @@ export const problemKinds = {
   SIZE_WRONG: 'content is not as long as its record says',
   DIGEST_WRONG: 'content does not match its digest',
   QUARANTINED: 'content was set aside because it did not match its digest, and has not come back',
+  INDEX_WRONG: 'what tells the garbage collector who names what is not what is there',
   LOG_BROKEN: 'the change log has entries after its head'
 } as const
 

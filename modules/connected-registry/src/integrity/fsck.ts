@@ -8,6 +8,7 @@ import { examineBlobs, type StoredContent } from './blob-rules.ts'
 import { type Catalog, readCatalog } from './catalog.ts'
 import { examineCatalog } from './catalog-rules.ts'
 import { type Findings, noFindings, type Problem, type Remainder } from './findings.ts'
+import { examineIndexes } from './index-rules.ts'
 import { matchesDigest } from './verify-blob.ts'
 
 export interface FsckOptions {
@@ -70,6 +71,7 @@ async function examine(
   const catalog = readCatalog(scan.entries(), findings)
   const { content, uploads } = await readContent(paths, reads, findings)
   examineCatalog(catalog, findings)
+  examineIndexes(catalog, findings)
   examineBlobs(catalog, content, findings)
   return { dataVolume, figures: figuresOf(catalog, content, uploads), ...findings }
 }

@@ -11,6 +11,7 @@ const schema = 'CREATE TABLE records (key TEXT NOT NULL PRIMARY KEY, value ANY N
 // Result codes of SQLite.
 const sqliteBusy = 5
 const sqliteCorrupt = 11
+const sqliteFull = 13
 const sqliteNotADatabase = 26
 
 /** The one connection that writes. FULL: each commit is on the disk before it returns. */
@@ -39,6 +40,8 @@ export function storeError(path: string, cause: unknown): StoreError {
       return new StoreError('the file is damaged', { code: 'STORE_CORRUPT', path, cause })
     case sqliteBusy:
       return new StoreError('the data volume is in use by another process', { code: 'STORE_IN_USE', path, cause })
+    case sqliteFull:
+      return new StoreError('the disk is full', { code: 'ENOSPC', path, cause })
     default:
       return new StoreError('SQLite failed', { code: 'STORE_FAILED', path, cause })
   }

@@ -1,0 +1,26 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Uploads } from './registry/uploads.ts'
+import { describe } from './sync/problems.ts'
+
+export interface UploadExpiry {
+  /** Looks now, as it does every hour. */
+  look(): Promise<void>
+  stop(): void
+}
+
+const everyMs = 3_600_000
+
+/** Ends the uploads with which nobody goes on: at the start, and every hour from then on. */
+export function startUploadExpiry(uploads: Pick<Uploads, 'expire'>, log: Log, now = () => new Date()): UploadExpiry {
+  async function look(): Promise<void> {
+    try {
+      const count = await uploads.expire(now())
+      if (count > 0) log.info({ uploads: count }, 'uploads expired')
+    } catch (error) {
+      log.warn({ reason: describe(error) }, 'uploads not looked through')
+    }
+  }
+
+  const timer = setInterval(look, everyMs).unref()
+  return { look, stop: () => clearInterval(timer) }
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type TestContext } from 'node:test'
+import { digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
+import { storePaths } from '../../modules/connected-registry/src/storage/layout.ts'
+import { passwordHash } from '../fixtures/password-hash.ts'
+import { basicAuthorization } from '../fixtures/push-image.ts'
+import { randomBytes } from '../fixtures/random-bytes.ts'
+import { createModuleProcess } from '../simulators/module-process.ts'
+
+const main = new URL('../../modules/connected-registry/src/main.ts', import.meta.url)
+const authorization = basicAuthorization('writer', 'secret')
+
+/** The module as a process of its own, in ReadWrite mode, on a data volume that outlives it. */
+async function startModule(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'uploads-'))
+  const settings = join(folder, 'settings.json')
+  const actions = ['read', 'write', 'delete'].map((verb) => `repositories/app/*/content/${verb}`)
+  const clientTokens = [{ name: 'writer', passwords: [{ hash: passwordHash('secret') }], actions }]
+  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens }))
+  const environment = {
+    ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
+    ACR_REGISTRY_SETTINGS: settings,
+    ACR_REGISTRY_HOST: '127.0.0.1',
+    ACR_REGISTRY_PORT: '0'
+  }
+  const module = createModuleProcess({ name: 'connected-registry', main, environment, ready: 'registry started' })
+  t.after(async () => {
+    await module.stop('SIGKILL')
+    await rm(folder, { recursive: true, force: true })
+  })
+  await module.start()
+  const port = () => Number(module.lines.findLast(({ msg }) => msg === 'registry started')?.port)
+  return {
+    port,
+    uploads: storePaths(join(folder, 'data')).uploads,
+    async restart(signal: NodeJS.Signals) {
+      await module.stop(signal)
+      await module.start()
+    },
+    send(method: string, path: string, headers: Record<string, string> = {}, body?: Uint8Array) {
+      const init = { method, headers: { authorization, ...headers }, signal: AbortSignal.timeout(30_000) }
+      return fetch(`http://127.0.0.1:${port()}${path}`, { ...init, ...(body && { body: Buffer.from(body) }) })
+    }
+  }
+}
+
+function heldIn(answer: Response): number {
+  return Number(answer.headers.get('range')?.split('-')[1]) + 1
+}
+
+test('after kill -9 an upload goes on at the byte that its status names', async (t) => {
+  const module = await startModule(t)
+  const bytes = randomBytes('killed', 9_000_000)
+  const digest = digestOf(bytes)
+  const begun = await module.send('POST', '/v2/app/web/blobs/uploads/')
+  const location = begun.headers.get('location')!
+  await module.send('PATCH', location, { 'content-range': '0-1999999' }, bytes.subarray(0, 2_000_000))
+  const socket = connect(module.port(), '127.0.0.1').on('error', () => {})
+  t.after(() => socket.destroy())
+  socket.write(
+    `PATCH ${location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 7000000\r\n\r\n`
+  )
+  socket.write(bytes.subarray(2_000_000, 7_000_000))
+  let before = 0
+  while (before <= 2_000_000) before = heldIn(await module.send('GET', location))
+
+  await module.restart('SIGKILL')
+
+  const status = await module.send('GET', location)
+  const held = heldIn(status)
+  assert.equal(status.status, 204)
+  assert.ok(held >= before && held <= 7_000_000, `${held} bytes are held, ${before} were told`)
+  assert.equal((await module.send('PUT', `${location}?digest=${digest}`, {}, bytes.subarray(held))).status, 201)
+  const pulled = await module.send('GET', `/v2/app/web/blobs/${digest}`)
+  assert.ok(Buffer.from(await pulled.arrayBuffer()).equals(bytes))
+})
+
+test('the status tells of open uploads, and a day without news ends them at the next start', async (t) => {
+  const module = await startModule(t)
+  const begun = await module.send('POST', '/v2/app/web/blobs/uploads/')
+  const location = begun.headers.get('location')!
+  await module.send('PATCH', location, {}, randomBytes('forgotten', 12_345))
+  const uploads = async () => ((await (await module.send('GET', '/status')).json()) as { uploads: unknown }).uploads
+  const open = await uploads()
+
+  const dayAgo = new Date(Date.now() - 25 * 3_600_000)
+  await utimes(join(module.uploads, location.split('/').at(-1)!, 'data'), dayAgo, dayAgo)
+  await module.restart('SIGTERM')
+
+  assert.deepEqual(open, { count: 1, bytes: 12_345 })
+  assert.equal((await module.send('GET', location)).status, 404)
+  assert.deepEqual(await uploads(), { count: 0, bytes: 0 })
+  assert.deepEqual(await readdir(module.uploads), [])
+})
