@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ConfigError } from '@connected-registry/edge-module/config-error.ts'
 import fc from 'fast-check'
-import { ConfigError, readConfig } from '../../modules/api-proxy/src/config.ts'
+import { readConfig } from '../../modules/api-proxy/src/config.ts'
 import { runtimeVariables } from '../simulators/edge-hub/module-environment.ts'
 
 const off = { API_PROXY_TLS: 'off' }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ConfigError } from '@connected-registry/edge-module/config-error.ts'
 import fc from 'fast-check'
-import { ConfigError, readConfig } from '../../modules/connected-registry/src/config.ts'
+import { readConfig } from '../../modules/connected-registry/src/config.ts'
 
 function problems(environment: Readonly<Record<string, string>>): readonly string[] {
   try {

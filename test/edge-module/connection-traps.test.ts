@@ -1,28 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import type { ModuleClient } from '@connected-registry/edge-module/module-client.ts'
-import type { Desired } from '@connected-registry/edge-module/twin.ts'
 import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
 import { createEdgeHub } from '../simulators/edge-hub/edge-hub.ts'
 import { createLine } from '../simulators/edge-hub/line.ts'
 import { methodsFilter } from '../simulators/edge-hub/requests.ts'
-import { anEdgeDevice, deviceId, iotHubHost, moduleId, told } from './edge-device.ts'
+import { anEdgeDevice, connectionOf, desiredOf, deviceId, iotHubHost, moduleId } from './edge-device.ts'
 
 // Sixteen behaviours of edgeHub and of Microsoft's SDK that end a naive module, or leave it deaf. The SDK stays as it
 // is; each test brings its trap about and shows the module on its feet.
-
-function desiredOf(client: ModuleClient) {
-  const desired = told<Desired>()
-  client.onDesired(desired.listener)
-  return desired
-}
-
-function connectionOf(client: ModuleClient) {
-  const connection = told<boolean>()
-  client.onConnection(connection.listener)
-  return connection
-}
 
 const isRetry = ({ msg }: { msg: string }) => msg.includes('will try again')
 

@@ -11,6 +11,7 @@ import {
   type ModuleClient,
   type ModuleClientOptions
 } from '@connected-registry/edge-module/module-client.ts'
+import type { Desired } from '@connected-registry/edge-module/twin.ts'
 import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
 import { createEdgeHub, type EdgeHub } from '../simulators/edge-hub/edge-hub.ts'
 import { moduleEnvironment } from '../simulators/edge-hub/module-environment.ts'
@@ -142,4 +143,16 @@ export function told<T>(): Told<T> {
       }
     }
   }
+}
+
+export function desiredOf(client: ModuleClient): Told<Desired> {
+  const desired = told<Desired>()
+  client.onDesired(desired.listener)
+  return desired
+}
+
+export function connectionOf(client: ModuleClient): Told<boolean> {
+  const connection = told<boolean>()
+  client.onConnection(connection.listener)
+  return connection
 }

@@ -1,3 +1,4 @@
+import { ConfigError } from '@connected-registry/edge-module/config-error.ts'
 import { type EdgeEnvironment, EnvironmentError, readEdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { identityOf } from '@connected-registry/edge-module/identity.ts'
 import type { WorkloadEnvironment } from '@connected-registry/edge-module/workload.ts'
@@ -22,17 +23,6 @@ export type CertificateSource =
   | { readonly kind: 'workload'; readonly environment: WorkloadEnvironment; readonly commonName: string }
   | { readonly kind: 'files'; readonly directory: string }
   | { readonly kind: 'off' }
-
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-  readonly code = 'CONFIG'
-  readonly problems: readonly string[]
-
-  constructor(problems: readonly string[]) {
-    super(`the environment cannot be used: ${problems.join('; ')}`)
-    this.problems = problems
-  }
-}
 
 type Variables = Readonly<Record<string, string | undefined>>
 type Read<T> = { readonly value: T } | { readonly problems: readonly string[] }

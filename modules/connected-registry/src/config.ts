@@ -1,3 +1,4 @@
+import { ConfigError } from '@connected-registry/edge-module/config-error.ts'
 import { z } from 'zod'
 
 /** Fixed at start, from the environment: names of ACR's connected registry, and a few of our own. */
@@ -13,17 +14,6 @@ export interface Config {
   readonly settings: Readonly<Record<string, unknown>>
   /** For `$NAME` in the connection string. */
   readonly environment: Readonly<Record<string, string | undefined>>
-}
-
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-  readonly code = 'CONFIG'
-  readonly problems: readonly string[]
-
-  constructor(problems: readonly string[]) {
-    super(`the environment cannot be used: ${problems.join('; ')}`)
-    this.problems = problems
-  }
 }
 
 /** Throws ConfigError with every problem at once. A variable that is set but empty counts as not set. */
