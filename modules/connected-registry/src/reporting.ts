@@ -136,6 +136,11 @@ function storeDetails(subject: ReportSubject | undefined): readonly NewDetail[] 
   if (subject?.problem !== undefined) details.push(detailOf(subject.problem, 'data volume'))
   const { state, disk } = subject?.store ?? {}
   if (state?.problem) details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: state.problem })
+  const damaged = [...(subject?.store?.blobs.quarantined ?? [])]
+  if (damaged.length > 0) {
+    const description = `${damaged.length} damaged, waiting to be brought anew: ${damaged.slice(0, 3).join(', ')}`
+    details.push({ type: 'Content', code: 'CONTENT_DAMAGED', description })
+  }
   if (disk?.problem) details.push({ type: 'Disk', code: 'DiskError', description: disk.problem })
   return details
 }
