@@ -11,6 +11,11 @@ packages=(skopeo:skopeo docker-registry:docker-registry podman:podman runc:runc 
 programs=(
   crane=github.com/google/go-containerregistry/cmd/crane@v0.22.1
   regctl=github.com/regclient/regclient/cmd/regctl@v0.11.7
+  conformance=github.com/opencontainers/distribution-spec/conformance@967efdc079b9
+)
+# The same for programs that are tests of their module.
+suites=(
+  conformance-earlier=github.com/opencontainers/distribution-spec/conformance@v0.0.0-20230516164017-7fcdf80f3c8b
 )
 apt_seconds=${APT_SECONDS:-300}
 go_seconds=${GO_SECONDS:-180}
@@ -39,10 +44,23 @@ install_program() {
     echo "not installed (go install $module: $(tail -n 1 .tools/"$name".log))"
 }
 
+# Built where the module cache has it, by the sums of its own go.sum.
+install_suite() {
+  local name=${1%%=*} module=${1#*=} source
+  if [ -x ".tools/bin/$name" ] && [ -f ".tools/$name.built" ] && grep -qxF "$module" ".tools/$name.built"; then return; fi
+  source=$(timeout "$go_seconds" go mod download -json "$module" 2>.tools/"$name".log | sed -n 's/^[[:space:]]*"Dir": "\(.*\)",$/\1/p') || true
+  if [ -n "$source" ] && timeout "$go_seconds" go -C "$source" test -c -o "$PWD/.tools/bin/$name" . </dev/null 2>.tools/"$name".log; then
+    echo "$module" >.tools/"$name".built
+  else
+    echo "not installed (go test -c of $module: $(tail -n 1 .tools/"$name".log))"
+  fi
+}
+
 install_packages
 if has go; then
   mkdir -p .tools/bin
   for program in "${programs[@]}"; do install_program "$program"; done
+  for suite in "${suites[@]}"; do install_suite "$suite"; done
 else
-  echo "not installed (needs Go): ${programs[*]%%=*}"
+  echo "not installed (needs Go): ${programs[*]%%=*} ${suites[*]%%=*}"
 fi

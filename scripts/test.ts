@@ -13,7 +13,19 @@ const root = join(import.meta.dirname, '..')
 const minutes = 60
 
 /** What tests with real clients and a foreign parent look for; without it they are skipped by name. */
-const externalTools = ['skopeo', 'docker-registry', 'podman', 'runc', 'umoci', 'openssl', 'curl', 'crane', 'regctl']
+const externalTools = [
+  'skopeo',
+  'docker-registry',
+  'podman',
+  'runc',
+  'umoci',
+  'openssl',
+  'curl',
+  'crane',
+  'regctl',
+  'conformance',
+  'conformance-earlier'
+]
 
 const { values: options, tokens } = parseArgs({
   options: { long: { type: 'boolean', default: false }, within: { type: 'string' } },

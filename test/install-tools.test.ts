@@ -31,6 +31,6 @@ test('a test run names every installed tool that is missing', () => {
 function installedTools(): string[] {
   const script = text('scripts/install-tools.sh')
   const [, packages = ''] = /^packages=\(([^)]*)\)/m.exec(script) ?? []
-  const [, programs = ''] = /^programs=\(([^)]*)\)/m.exec(script) ?? []
-  return [...packages.matchAll(/:([\w-]+)/g), ...programs.matchAll(/^\s*([\w-]+)=/gm)].map(([, tool]) => tool!)
+  const built = Array.from(script.matchAll(/^(?:programs|suites)=\(([^)]*)\)/gm), ([, list]) => list).join('\n')
+  return [...packages.matchAll(/:([\w-]+)/g), ...built.matchAll(/^\s*([\w-]+)=/gm)].map(([, tool]) => tool!)
 }

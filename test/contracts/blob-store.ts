@@ -84,13 +84,13 @@ export function blobStoreContract(name: string, create: (t: TestContext) => Prom
       assert.equal(await store.quarantine(digest), true)
 
       assert.deepEqual(
-        [await store.stat(digest), await store.open(digest), store.isQuarantined(digest)],
+        [await store.stat(digest), await store.open(digest), store.quarantined.has(digest)],
         [undefined, undefined, true]
       )
       assert.deepEqual(await listBlobs(store), [digestOf(other)])
       assert.equal(await store.quarantine(digest), false)
       await putBlob(store, bytes)
-      assert.equal(store.isQuarantined(digest), false)
+      assert.equal(store.quarantined.has(digest), false)
       assert.ok((await readBlob(store, digest))?.equals(bytes))
     })
 

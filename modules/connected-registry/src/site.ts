@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
 import { loadSigningKey } from './access/signing-key.ts'
+import { startBackgroundScrub } from './background-scrub.ts'
 import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
@@ -51,6 +52,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const engine = createSyncEngine({ registry, blobs, bases: createBases(records), board, log, onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
   await expiry.look()
+  const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
   const parents = createParents(log, dispatcher)
   return {
     registry,
@@ -64,6 +66,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     traffic: parents.traffic,
     async stop() {
       expiry.stop()
+      await scrubbing.stop()
       await engine.stop()
       await parents.close()
       await store.close()

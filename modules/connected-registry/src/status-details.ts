@@ -30,6 +30,11 @@ export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): 
     details.push({ type: 'Disk', code: codeOf(problem), description: `data volume: ${describe(problem)}` })
   if (store?.stateProblem !== undefined)
     details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: store.stateProblem })
+  const damaged = [...(store?.blobs.quarantined ?? [])]
+  if (damaged.length > 0) {
+    const description = `${damaged.length} damaged, waiting to be brought anew: ${damaged.slice(0, 3).join(', ')}`
+    details.push({ type: 'Content', code: 'CONTENT_DAMAGED', description })
+  }
   if (store?.disk.problem) details.push({ type: 'Disk', code: 'DiskError', description: store.disk.problem })
   if (isTwinAwaited())
     details.push({

@@ -60,9 +60,7 @@ test('a range is the slice it names, whatever the range', async (t) => {
 // RFC 9110, section 14: written from the text again, as the oracle.
 function expectedSlice(bytes: Buffer, first: number | null, last: number | null) {
   const size = bytes.length
-  if ((first === null && last === null) || (first !== null && last !== null && last < first)) {
-    return { status: 200, contentRange: undefined, slice: bytes }
-  }
+  if (first === null && last === null) return { status: 200, contentRange: undefined, slice: bytes }
   const from = first ?? Math.max(0, size - last!)
   const to = first === null ? size - 1 : Math.min(last ?? size - 1, size - 1)
   if (from >= size || from > to) return { status: 416, contentRange: `bytes */${size}` }

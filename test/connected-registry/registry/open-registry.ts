@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createRegistry } from '../../../modules/connected-registry/src/registry/create-registry.ts'
+import type { GarbagePolicy } from '../../../modules/connected-registry/src/registry/garbage.ts'
 import type { Registry } from '../../../modules/connected-registry/src/registry/registry.ts'
 import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
@@ -24,7 +25,11 @@ export interface OpenRegistry {
 
 export interface OpenOptions {
   readonly medium?: Medium
+  /** In place of the memory's. */
+  readonly blobs?: BlobStore
   readonly now?: () => Date
+  /** Of the garbage collection. */
+  readonly policy?: () => GarbagePolicy
   /** What else happens just before a batch is committed. */
   readonly beforeCommit?: (batch: Batch) => Promise<void>
   /** What holds up the answer to a batch that is applied. */
@@ -32,8 +37,8 @@ export interface OpenOptions {
 }
 
 export async function openRegistry(t: TestContext, options: OpenOptions = {}): Promise<OpenRegistry> {
-  const { blobs, records } = options.medium === 'files' ? await openFiles(t) : openMemory()
-  const { beforeCommit, afterCommit, now } = options
+  const { blobs, records } = options.medium === 'files' ? await openFiles(t) : openMemory(options.blobs)
+  const { beforeCommit, afterCommit, now, policy } = options
   const observed: RecordStore = {
     ...records,
     async commit(batch) {
@@ -42,11 +47,11 @@ export async function openRegistry(t: TestContext, options: OpenOptions = {}): P
       await afterCommit?.(batch)
     }
   }
-  return { registry: await createRegistry({ blobs, records: observed, now }), blobs, records }
+  return { registry: await createRegistry({ blobs, records: observed, now, policy }), blobs, records }
 }
 
-function openMemory() {
-  return { blobs: createMemoryBlobStore(), records: createMemoryRecordStore() }
+function openMemory(blobs = createMemoryBlobStore()) {
+  return { blobs, records: createMemoryRecordStore() }
 }
 
 async function openFiles(t: TestContext) {

@@ -13,13 +13,13 @@ export interface ContentRange {
 
 /**
  * RFC 9110, section 14.2: a Range that is malformed, of another unit, or asks for several parts may be ignored, and is.
- * One that begins behind the end is unsatisfiable (416).
+ * One that begins behind the end is unsatisfiable (416); so, as the section allows, is one that ends before it begins.
  */
 export function parseRange(header: string | undefined, size: number): RequestedRange {
   const [, from, to] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? '') ?? []
   if (from === undefined || to === undefined || (from === '' && to === '')) return { kind: 'whole' }
   if (from === '') return suffix(Number(to), size)
-  if (to !== '' && Number(to) < Number(from)) return { kind: 'whole' }
+  if (to !== '' && Number(to) < Number(from)) return { kind: 'unsatisfiable' }
   if (Number(from) >= size) return { kind: 'unsatisfiable' }
   return { kind: 'part', first: Number(from), last: to === '' ? size - 1 : Math.min(Number(to), size - 1) }
 }

@@ -24,7 +24,7 @@ export interface BlobsDeps {
 export function createBlobs({ blobs, records, log, holds, now }: BlobsDeps): Blobs {
   const stat: Blobs['stat'] = async (repository, digest) => {
     const link = await getLink(records, repository, digest)
-    return link?.blob && !blobs.isQuarantined(digest) ? { size: link.size } : undefined
+    return link?.blob && !blobs.quarantined.has(digest) ? { size: link.size } : undefined
   }
 
   const link: Blobs['link'] = async (repository, { digest, mediaType }, { along } = {}) => {

@@ -34,7 +34,7 @@ export async function createRegistry({
   const linked = createBlobs({ blobs, records, log, holds, now })
   return {
     repositories: createRepositories({ records, log }),
-    manifests: createManifests({ records, blobs, log, holds, now }),
+    manifests: createManifests({ records, blobs, log, now }),
     blobs: linked,
     uploads: await createUploads({ blobs, records, linked, now }),
     tags: createTags({ records, log, now }),

@@ -5,8 +5,8 @@ import { pages } from './records.ts'
 import type { QueuedReview } from './reviews.ts'
 
 /**
- * Content goes when no repository links it. The links went in batches of their own before, and nobody who stores or links this
- * digest is at it meanwhile. `isGone`: links to count as removed, in a run that removes none.
+ * Content goes when no repository links it. The links went in batches of their own before, and nobody who stores or links a blob
+ * of this digest is at it meanwhile; a manifest that is put takes the review away, and so keeps its bytes. `isGone`: links to count as removed, in a run that removes none.
  */
 export async function reviewContent(
   collection: Collection,

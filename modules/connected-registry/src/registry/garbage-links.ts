@@ -32,15 +32,15 @@ export async function reviewUntagged(collection: Collection, queued: QueuedRevie
   return removeManifest(collection, queued, link)
 }
 
+/** Whoever comes to name the blob takes its review away in the same batch, and whoever links it again renews it. */
 async function reviewBlob(collection: Collection, queued: QueuedReview, link: LinkRecord): Promise<Outcome> {
-  const { records, policy, holds, dryRun, now } = collection
-  const { repository, digest, review } = queued
+  const { records, policy, dryRun, now } = collection
+  const { key, repository, digest, review } = queued
   if (await isUsed(records, queued)) return kept('used')
   if (review.cause === 'linked' && (await policy.isWanted(repository, digest, review.since))) return again('wanted')
-  if (holds.isHeld(digest)) return again('busy')
   if (dryRun) return { kind: 'link' }
-  const draft = await markForRemoval(collection, queued, link)
-  if (await isUsed(records, queued)) return restore(collection, draft, queued, link)
+  const draft = emptyDraft()
+  draft.expect.push([key, review], [keys.link(repository, digest), link])
   removeLink(draft, queued, review.since)
   await records.commit(batchOf(draft, now))
   return { kind: 'link' }
@@ -66,8 +66,8 @@ async function removeManifest(collection: Collection, queued: QueuedReview, link
 }
 
 /**
- * Marks the link, so that whoever puts a tag or a manifest on it takes the mark away; the draft that removes it expects the mark.
- * What came before the mark is found by asking again, what comes after it makes the draft fail.
+ * Marks the link, so that whoever puts a tag, an index or a referrer on it takes the mark away; the draft that removes it expects
+ * the mark. What came before the mark is found by asking again, what comes after it makes the draft fail.
  */
 async function markForRemoval({ records }: Collection, queued: QueuedReview, link: LinkRecord): Promise<Draft> {
   const draft = emptyDraft()

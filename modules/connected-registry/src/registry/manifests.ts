@@ -7,7 +7,6 @@ import type { BlobStore } from '../storage/blob-store.ts'
 import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { ChangeLog } from './changes.ts'
-import type { ContentHolds } from './content-holds.ts'
 import { holdRepository } from './holds.ts'
 import { imageFacts } from './image-facts.ts'
 import { createManifestCache } from './manifest-cache.ts'
@@ -15,20 +14,19 @@ import { dropManifest, expectContent, linkManifest } from './manifest-links.ts'
 import { getLink, getTag, type LinkRecord } from './records.ts'
 import type { Manifests, Page } from './registry.ts'
 import { moveTag, termsOf } from './tags.ts'
-import { type Draft, transact } from './transaction.ts'
+import { transact } from './transaction.ts'
 import { isWhole } from './wholeness.ts'
 
 export interface ManifestsDeps {
   readonly blobs: BlobStore
   readonly records: RecordStore
   readonly log: ChangeLog
-  readonly holds: ContentHolds
   readonly now: () => Date
 }
 
 const cacheBytes = 32 * 1024 * 1024
 
-export function createManifests({ records, blobs, log, holds, now }: ManifestsDeps): Manifests {
+export function createManifests({ records, blobs, log, now }: ManifestsDeps): Manifests {
   const readBytes = cachedBytes(records)
 
   const stat: Manifests['stat'] = async (repository, reference) => {
@@ -49,8 +47,7 @@ export function createManifests({ records, blobs, log, holds, now }: ManifestsDe
     const { digest, size } = stored.descriptor
     const { tag, moreTags = [], origin, sparse = false } = options
     const image = await imageFacts(blobs, manifest)
-    const terms = termsOf(repository, tag, options)
-    const build = async (draft: Draft): Promise<undefined> => {
+    await transact(log, termsOf(repository, tag, options), async (draft) => {
       const at = now().toISOString()
       const target = { digest, mediaType, size, updatedAt: at }
       const tagged = tag !== undefined || moreTags.length > 0
@@ -61,9 +58,7 @@ export function createManifests({ records, blobs, log, holds, now }: ManifestsDe
       for (const more of new Set(moreTags)) {
         if (more !== tag) await moveTag(records, draft, { repository, tag: more, target, options: { origin } })
       }
-    }
-    // The bytes of a manifest that no repository links may be on their way out.
-    await holds.hold(digest, () => transact(log, terms, build))
+    })
     return manifest
   }
 

@@ -12,8 +12,8 @@ export interface BlobStore {
   list(): AsyncIterable<Digest>
   /** Sets content aside that is not what its digest says: nobody gets it any more, and it can come anew. False: it was not here. */
   quarantine(digest: Digest): Promise<boolean>
-  /** Whether it was set aside and has not come anew. */
-  isQuarantined(digest: Digest): boolean
+  /** What was set aside and has not come anew; always as of now. */
+  readonly quarantined: ReadonlySet<Digest>
 
   beginUpload(): Promise<string>
   /** `size`: bytes from the start without a hole. `missing`: holes below the highest byte written. */

@@ -118,7 +118,7 @@ export async function createFilesystemBlobStore(paths: ContentPaths): Promise<Bl
       for (const algorithm of algorithms) yield* listBlobs(join(paths.blobs, algorithm), algorithm)
     },
     quarantine: (digest) => inTurn(digest, () => setAside(digest)),
-    isQuarantined: (digest) => quarantined.has(digest),
+    quarantined,
     async beginUpload() {
       checkOpen()
       const id = randomUUID()

@@ -35,6 +35,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
  *   scrub:cursor                                    how far the reading of all content has come
+ *   scrub:at                                        RFC 3339          when it last came to its end
  *   identity:<name>                                 who this instance is, and its keys
  */
 export function storePaths(dataVolume: string): StorePaths {
@@ -99,5 +100,6 @@ export const keys = {
   looked: (repository: string) => `looked:${repository}`,
   manifests: 'manifest:',
   scrubCursor: 'scrub:cursor',
+  scrubbedAt: 'scrub:at',
   identity: (name: string) => `identity:${name}`
 } as const

@@ -44,7 +44,7 @@ export function createMemoryBlobStore(): BlobStore {
       quarantined.add(digest)
       return true
     },
-    isQuarantined: (digest) => quarantined.has(digest),
+    quarantined,
     async beginUpload() {
       const id = randomUUID()
       uploads.set(id, { session: createUploadSession(id, []), bytes: createGrowingBytes(), writtenAt: new Date() })
