@@ -24,12 +24,13 @@ async function reportingOf(t: TestContext, change: (store: Store) => Promise<Sto
     problems: [],
     twinVersion: undefined,
     takeTwin: () => true,
+    recallTwin: () => {},
     onChange: () => {},
     close: () => {}
   }
   const reporting = createReporting({ sources, board, dataVolume, log })
   const site = await createClosedSite({ settings: () => defaultSettings, board, log })
-  reporting.use({ site, store: await change(store) })
+  reporting.use({ site, store: await change(store), isTwinAwaited: () => false })
   return { reporting, store }
 }
 
