@@ -1,14 +1,17 @@
 import type { MethodResponse, Methods } from '@connected-registry/edge-module/methods.ts'
+import { z } from 'zod'
 import { plainJson } from './report.ts'
 import type { Site } from './site.ts'
 import type { Json } from './storage/record-store.ts'
-import type { IterationSummary } from './sync/status.ts'
+
+const collectSchema = z.strictObject({ dryRun: z.boolean().optional() })
 
 /** Shorter than the caller's patience (`az iot hub invoke-module-method` waits 30 s unless told otherwise). */
 const patienceMs = 20_000
 
 /**
- * What an operator can ask of the running module: `sync` (one iteration now), `resync` (a full comparison), `status`.
+ * What an operator can ask of the running module: `sync` (one iteration now), `resync` (a full comparison), `status`,
+ * `collectGarbage` (payload `{ dryRun?: boolean }`; 200 with the report, 202 where it goes on, 400 for another payload).
  * `sync` and `resync` answer 200 with the iteration's summary; 202 where it goes on longer than a caller waits; 409 where
  * nothing can be synced.
  */
@@ -21,17 +24,25 @@ export function createDirectMethods(site: () => Site, status: () => Promise<Reco
     const { statusDetails = [] } = await status()
     return { status: 409, payload: { message: 'nothing can be synced', statusDetails } }
   }
+  const collectGarbage = async (payload: unknown): Promise<MethodResponse> => {
+    const options = collectSchema.safeParse(payload ?? {})
+    if (!options.success) return { status: 400, payload: { message: 'the payload must be { "dryRun": true | false }' } }
+    const { garbage } = site()
+    if (!garbage) return { status: 409, payload: { message: 'there is no store to clean' } }
+    const report = await inTime(garbage.collect(options.data))
+    if (report === 'running') return { status: 202, payload: { message: 'the collection goes on; status will tell' } }
+    return { status: 200, payload: plainJson(report) }
+  }
   return {
+    collectGarbage,
     sync: () => sync(false),
     resync: () => sync(true),
     status: async () => ({ status: 200, payload: await status() })
   }
 }
 
-async function inTime(
-  iteration: Promise<IterationSummary | undefined>
-): Promise<IterationSummary | 'running' | undefined> {
+async function inTime<T>(work: Promise<T>): Promise<T | 'running'> {
   const { promise, resolve } = Promise.withResolvers<'running'>()
   const timer = setTimeout(resolve, patienceMs, 'running')
-  return Promise.race([iteration, promise]).finally(() => clearTimeout(timer))
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer))
 }

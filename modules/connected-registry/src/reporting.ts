@@ -56,6 +56,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       traffic,
       storage,
       uploads,
+      garbage: subject?.site.garbage?.status(),
       details
     }
   }
