@@ -6,7 +6,7 @@ import { replayKills, replayPowerCuts } from './replay.ts'
 import { aWorkload } from './workload.ts'
 
 const strace = findTool('strace')
-const size = { writers: 4, rounds: 6 }
+const size = { writers: 3, rounds: 4 }
 const workload = aWorkload('long', size)
 
 suite('a longer run that is recorded', { skip: strace ? false : 'strace is not installed' }, () => {

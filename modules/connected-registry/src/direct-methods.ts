@@ -1,8 +1,10 @@
 import type { MethodResponse, Methods } from '@connected-registry/edge-module/methods.ts'
+import { z } from 'zod'
 import { plainJson } from './report.ts'
 import type { Report, Reporting } from './reporting.ts'
 import type { Site } from './site.ts'
-import type { IterationSummary } from './sync/status.ts'
+
+const collectSchema = z.strictObject({ dryRun: z.boolean().optional() })
 
 /** Shorter than the caller's patience (`az iot hub invoke-module-method` waits 30 s unless told otherwise). */
 const callerPatienceMs = 20_000
@@ -12,7 +14,8 @@ const answerBytes = 127 * 1024
 
 /**
  * What an operator can ask of the running module: `sync` (one iteration now), `resync` (a full comparison), `status` (all
- * there is to say, or what the twin shows where that is too long for an answer).
+ * there is to say, or what the twin shows where that is too long for an answer), `collectGarbage` (payload
+ * `{ dryRun?: boolean }`; 200 with the report, 202 where it goes on, 400 for another payload).
  * `sync` and `resync` answer 200 with the iteration's summary; 202 where it goes on longer than a caller waits; 409 where
  * nothing can be synced.
  */
@@ -22,13 +25,23 @@ export function createDirectMethods(
   patienceMs: number = callerPatienceMs
 ): Methods {
   const sync = async (complete: boolean): Promise<MethodResponse> => {
-    const ended = await inTime(site()?.engine?.sync({ complete }), patienceMs)
+    const ended = await inTime(site()?.engine?.sync({ complete }) ?? Promise.resolve(undefined), patienceMs)
     if (ended === 'running')
       return { status: 202, payload: { message: 'the iteration goes on; status tells how far it is' } }
     if (ended) return { status: 200, payload: plainJson(ended) }
     return { status: 409, payload: { message: 'nothing can be synced', statusDetails: summary().statusDetails ?? [] } }
   }
+  const collectGarbage = async (payload: unknown): Promise<MethodResponse> => {
+    const options = collectSchema.safeParse(payload ?? {})
+    if (!options.success) return { status: 400, payload: { message: 'the payload must be { "dryRun": true | false }' } }
+    const { garbage } = site() ?? {}
+    if (!garbage) return { status: 409, payload: { message: 'there is no store to clean' } }
+    const report = await inTime(garbage.collect(options.data), patienceMs)
+    if (report === 'running') return { status: 202, payload: { message: 'the collection goes on; status will tell' } }
+    return { status: 200, payload: plainJson(report) }
+  }
   return {
+    collectGarbage,
     sync: () => sync(false),
     resync: () => sync(true),
     status: async () => {
@@ -42,11 +55,8 @@ function fits(payload: Report): boolean {
   return Buffer.byteLength(JSON.stringify(payload)) <= answerBytes
 }
 
-async function inTime(
-  iteration: Promise<IterationSummary | undefined> | undefined,
-  patienceMs: number
-): Promise<IterationSummary | 'running' | undefined> {
+async function inTime<T>(work: Promise<T>, patienceMs: number): Promise<T | 'running'> {
   const { promise, resolve } = Promise.withResolvers<'running'>()
   const timer = setTimeout(resolve, patienceMs, 'running')
-  return Promise.race([iteration, promise]).finally(() => clearTimeout(timer))
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer))
 }

@@ -1,3 +1,5 @@
+import type { GarbageStatus } from './garbage-schedule.ts'
+import { describeGarbageSettings } from './garbage-settings.ts'
 import type { Traffic } from './parent/connections.ts'
 import type { ParentConnection } from './protocol/connection-string.ts'
 import type { SettingsSources } from './settings-sources.ts'
@@ -14,6 +16,7 @@ export interface ReportParts {
   readonly traffic: Traffic
   readonly storage?: StorageFigures
   readonly uploads?: UploadFigures
+  readonly garbage?: GarbageStatus
   /** Details that belong to no iteration: refused settings, a data volume that cannot be used. */
   readonly details: readonly StatusDetail[]
 }
@@ -44,6 +47,7 @@ export function fullStatus(parts: ReportParts) {
     },
     storage: parts.storage,
     uploads: parts.uploads,
+    garbageCollection: parts.garbage,
     repositories: sync.repositories,
     statusDetails: [...parts.details, ...sync.details]
   }
@@ -104,6 +108,7 @@ function describeSettings({ twinVersion, refusedTwinVersion, problems, current }
       windowMs === undefined
         ? undefined
         : Temporal.Duration.from({ milliseconds: windowMs }).round({ largestUnit: 'days' }).toString(),
+    garbageCollection: describeGarbageSettings(current.mode, current.garbageCollection),
     clientTokens: clientTokens.map(({ name, status }) => ({ name, status })),
     logLevel,
     problems: problems.map(({ source, problem }) => `${source}: ${problem}`)

@@ -66,6 +66,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       traffic: site?.traffic() ?? noTraffic,
       storage,
       uploads,
+      garbage: site?.garbage?.status(),
       details: stamp([...settingsDetails(sources), ...(subject ? storeDetails(subject) : [])])
     }
   }

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import type { Mode } from './access/authorize.ts'
 import { isPasswordHash } from './access/passwords.ts'
 import type { Token } from './access/tokens.ts'
+import { readDuration } from './durations.ts'
+import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
 import { parseRepositoryPattern, type RepositoryPattern } from './protocol/repository-pattern.ts'
 import { parseScopeMap } from './protocol/scope-map.ts'
@@ -18,6 +20,7 @@ export interface Settings {
   readonly clientTokens: readonly Token[]
   /** Bytes that blobs may take; undefined: all the disk has. */
   readonly storageQuotaBytes?: number
+  readonly garbageCollection: GarbageSettings
   readonly logLevel: LogLevel
 }
 
@@ -26,6 +29,7 @@ export const defaultSettings: Settings = {
   repositories: [],
   schedule: { cron: continuous },
   clientTokens: [],
+  garbageCollection: defaultGarbageSettings,
   logLevel: 'Information'
 }
 
@@ -69,6 +73,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       sync: checked(syncSchema, readSchedule).optional(),
       clientTokens: checked(z.array(tokenSchema).max(tokenLimit), readTokens).optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
+      garbageCollection: checked(garbageSchema, readGarbageSettings).optional(),
       logLevel: z.enum(logLevels).optional()
     })
     .transform(
@@ -156,14 +161,6 @@ function readWindow(text: string): number | Problems {
   const { shortestMs, longestMs } = windowLimits
   if (windowMs !== undefined && windowMs >= shortestMs && windowMs <= longestMs) return windowMs
   return { problems: ['is no ISO 8601 duration from PT1H to P7D'] }
-}
-
-function readDuration(text: string): number | undefined {
-  try {
-    return Temporal.Duration.from(text).total('milliseconds')
-  } catch {
-    return undefined
-  }
 }
 
 function readQuota(text: string): number | Problems {

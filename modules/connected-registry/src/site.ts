@@ -3,6 +3,8 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
 import { loadSigningKey } from './access/signing-key.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
+import { createGarbagePolicy } from './garbage-policy.ts'
+import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
 import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
@@ -23,8 +25,9 @@ import { startUploadExpiry } from './upload-expiry.ts'
 export interface Site {
   readonly registry: Registry
   readonly access: Access
-  /** Undefined: there is no store to sync into. */
+  /** Both undefined: there is no store to sync into, and to clean. */
   readonly engine?: SyncEngine
+  readonly garbage?: GarbageSchedule
   /** Takes the settings into force. */
   apply(settings: Settings): void
   /** PEM texts to trust towards the parent, beside the system's; `apply` must follow. */
@@ -46,10 +49,13 @@ export interface SiteOptions {
 export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
   const { settings, board, log, onIteration, dispatcher } = options
   const { blobs, records, instanceId } = store
-  const registry = await createRegistry({ blobs, records })
+  const bases = createBases(records)
+  const policy = createGarbagePolicy({ settings, bases, board })
+  const registry = await createRegistry({ blobs, records, policy })
   const signingKey = await loadSigningKey(records)
   const access = createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId })
-  const engine = createSyncEngine({ registry, blobs, bases: createBases(records), board, log, onIteration })
+  const engine = createSyncEngine({ registry, blobs, bases, board, log, onIteration })
+  const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
   await expiry.look()
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
@@ -58,7 +64,9 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     registry,
     access,
     engine,
-    apply: ({ connection, repositories, schedule, mode, storageQuotaBytes }) => {
+    garbage,
+    apply: ({ connection, repositories, schedule, mode, storageQuotaBytes, garbageCollection }) => {
+      garbage.apply(garbageCollection)
       store.disk.setQuota(storageQuotaBytes)
       engine.apply({ parent: parents.of(connection), patterns: repositories, schedule, mode })
     },
@@ -67,6 +75,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     async stop() {
       expiry.stop()
       await scrubbing.stop()
+      await garbage.stop()
       await engine.stop()
       await parents.close()
       await store.close()

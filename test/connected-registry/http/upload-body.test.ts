@@ -55,6 +55,23 @@ test('a body comes as it was sent, however much faster the network is than the r
   assert.ok(Buffer.concat(parts).equals(bytes))
 })
 
+test('a chunk is gone once the next one is asked for, so that its memory is free at once', async (t) => {
+  const bytes = randomBytes('lent', 2 ** 20)
+  const { request, socket } = await arrive(t, `Content-Length: ${bytes.length}`)
+  socket.write(bytes)
+  const lent: Uint8Array[] = []
+
+  for await (const part of arrivingBody(request)) {
+    assert.ok(part.length > 0)
+    lent.push(part)
+  }
+
+  assert.ok(lent.length > 1)
+  // Chunks that share their memory stay: few, where there are any.
+  const kept = lent.filter((part) => part.length > 0)
+  assert.ok(kept.every((part) => part.buffer.byteLength > part.length))
+})
+
 test('a body without bytes ends at once', async (t) => {
   const { request } = await arrive(t, 'Content-Length: 0')
 

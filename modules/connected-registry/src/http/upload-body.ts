@@ -12,7 +12,7 @@ export interface ArrivingOptions {
 const aheadBytes = 512 * 1024
 
 /**
- * The bytes of a request as they arrive, however long that takes in total. Throws RegistryError BLOB_UPLOAD_INVALID where the
+ * The bytes of a request as they arrive, however long that takes in total. A chunk is gone once the next one is asked for. Throws RegistryError BLOB_UPLOAD_INVALID where the
  * client leaves before the end or stands still. By events, and no generator: the stream's own iterator costs a third of the
  * throughput, and a generator that waits cannot be left.
  */
@@ -22,6 +22,7 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
   let [ahead, passed] = [0, 0]
   let outcome: 'end' | RegistryError | undefined
   let waiting: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined
+  let lent: Uint8Array | undefined
   let clock: NodeJS.Timeout | undefined
 
   const listeners = {
@@ -56,6 +57,7 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
   function give(): void {
     if (!waiting) return
     const value = chunks.shift()
+    lent = value
     if (value) waiting.resolve({ done: false, value: within(value) })
     else if (outcome === 'end') waiting.resolve(stop())
     else if (outcome) {
@@ -84,6 +86,8 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
 
   function next(): Promise<IteratorResult<Uint8Array>> {
     clock ??= start()
+    if (lent) release(lent)
+    lent = undefined
     waiting = Promise.withResolvers()
     const { promise } = waiting
     give()
@@ -95,6 +99,14 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
   }
 
   return { [Symbol.asyncIterator]: () => ({ next, return: async () => stop() }) }
+}
+
+/**
+ * Gives the memory of a chunk back at once. Left to the garbage collector, a gigabyte of them makes it run through the whole heap
+ * seventy times: a third of what an upload costs. Memory that holds anything else is left to it.
+ */
+function release({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }
 
 function invalid(reason: string): RegistryError {

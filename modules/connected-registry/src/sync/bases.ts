@@ -8,6 +8,8 @@ import type { Batch, Json, RecordStore } from '../storage/record-store.ts'
  */
 export interface Bases {
   read(repository: string, epoch: string): Promise<ReadonlyMap<string, Digest>>
+  /** Whether both sides hold the reference, as they last agreed in this epoch. */
+  holds(repository: string, reference: string, epoch: string): Promise<boolean>
   /** The batch that notes an agreement, to be written along with what was agreed on. */
   agreed(repository: string, reference: string, digest: Digest, epoch: string): Batch
   forgotten(repository: string, reference: string): Batch
@@ -38,6 +40,10 @@ export function createBases(records: RecordStore): Bases {
         if (base?.epoch === epoch) found.set(key.slice(prefix.length), base.digest)
       }
       return found
+    },
+    async holds(repository, reference, epoch) {
+      const value = await records.get(keys.base(repository, reference))
+      return value !== undefined && parseBase(value)?.epoch === epoch
     },
     agreed: (repository, reference, digest, epoch) => ({
       put: [[keys.base(repository, reference), { digest, epoch }]]

@@ -1,0 +1,33 @@
+import { untaggedAfter } from './garbage-settings.ts'
+import type { GarbagePolicy } from './registry/garbage.ts'
+import type { Settings } from './settings.ts'
+import type { Bases } from './sync/bases.ts'
+import { isInScope } from './sync/scope.ts'
+import type { StatusBoard } from './sync/status.ts'
+
+export interface GarbagePolicyDeps {
+  readonly settings: () => Settings
+  readonly bases: Pick<Bases, 'holds'>
+  readonly board: Pick<StatusBoard, 'repository'>
+}
+
+/**
+ * What sync knows that the registry does not. A digest that the parent lists is a reference of its own: without it here it would
+ * only be copied again. And what arrived since a repository last agreed whole may be part of a copy that is not complete: over a
+ * slow link an image takes many windows, and must not lose in one what it got in another.
+ */
+export function createGarbagePolicy({ settings, bases, board }: GarbagePolicyDeps): () => GarbagePolicy {
+  async function isWanted(repository: string, digest: string, since: string): Promise<boolean> {
+    const { connection, repositories } = settings()
+    if (!connection) return false
+    if (await bases.holds(repository, digest, connection.loginServer)) return true
+    if (!isInScope(repositories, repository)) return false
+    const { lastSync } = board.repository(repository)
+    return lastSync === undefined || lastSync <= since
+  }
+
+  return () => {
+    const { mode, garbageCollection } = settings()
+    return { graceMs: garbageCollection.graceMs, untaggedAfterMs: untaggedAfter(mode, garbageCollection), isWanted }
+  }
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createGarbagePolicy } from '../../modules/connected-registry/src/garbage-policy.ts'
+import { parseConnectionString } from '../../modules/connected-registry/src/protocol/connection-string.ts'
+import { digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
+import { parseRepositoryPattern } from '../../modules/connected-registry/src/protocol/repository-pattern.ts'
+import { mergeSettings, type Settings } from '../../modules/connected-registry/src/settings.ts'
+import { createMemoryRecordStore } from '../../modules/connected-registry/src/storage/memory-records.ts'
+import { createBases } from '../../modules/connected-registry/src/sync/bases.ts'
+
+const text =
+  'ConnectedRegistryName=plant;SyncTokenName=sync;SyncTokenPassword=secret;' +
+  'ParentGatewayEndpoint=cloud.westeurope.data.azurecr.io;ParentEndpointProtocol=https'
+const connection = parseConnectionString(text, {})
+const repositories = [parseRepositoryPattern('app')!]
+const digest = digestOf(Buffer.from('manifest'))
+const since = '2026-03-01T00:00:00.000Z'
+const later = '2026-03-01T00:10:00.000Z'
+
+function openPolicy(given: Partial<Settings>, lastSync?: string) {
+  const bases = createBases(createMemoryRecordStore())
+  const board = { repository: (name: string) => ({ name, wanted: 0, have: 0, lastSync }) }
+  return { bases, policy: createGarbagePolicy({ settings: () => mergeSettings([given]), bases, board }) }
+}
+
+test('a digest that the parent listed when both last agreed is wanted, also out of scope', async () => {
+  const { bases, policy } = openPolicy({ connection, repositories: [] })
+  await bases.commit(bases.agreed('app', digest, digest, connection.loginServer))
+
+  assert.equal(await policy().isWanted('app', digest, since), true)
+  assert.equal(await policy().isWanted('other', digest, since), false)
+})
+
+test('what another parent listed is not wanted', async () => {
+  const { bases, policy } = openPolicy({ connection, repositories: [] })
+  await bases.commit(bases.agreed('app', digest, digest, 'former.azurecr.io'))
+
+  assert.equal(await policy().isWanted('app', digest, since), false)
+})
+
+test('what came since the repository last agreed whole is wanted: a copy may be under way', async () => {
+  const wanted = async (lastSync: string | undefined) =>
+    openPolicy({ connection, repositories }, lastSync).policy().isWanted('app', digest, since)
+
+  assert.deepEqual([await wanted(undefined), await wanted(since), await wanted(later)], [true, true, false])
+})
+
+test('without a parent, and out of scope, nothing is waited for', async () => {
+  assert.equal(await openPolicy({ repositories }).policy().isWanted('app', digest, since), false)
+  assert.equal(await openPolicy({ connection, repositories }).policy().isWanted('other', digest, since), false)
+})
+
+test('the mode and the settings in force decide about what has no tag', () => {
+  assert.equal(openPolicy({}).policy().untaggedAfterMs, 7 * 24 * 3_600_000)
+  assert.equal(openPolicy({ mode: 'ReadWrite' }).policy().untaggedAfterMs, undefined)
+})
