@@ -61,6 +61,7 @@ test('the status tells of the parent and the settings what is no secret', () => 
     refusedVersion: undefined,
     schedule: '0 3 * * *',
     window: 'PT1H30M',
+    garbageCollection: { enabled: true, schedule: '0 0 * * *', untaggedAfter: 'P7D', grace: 'P1D' },
     clientTokens: [{ name: 'line-1', status: 'enabled' }],
     logLevel: 'Information',
     problems: []
