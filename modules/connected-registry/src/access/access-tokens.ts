@@ -5,7 +5,7 @@ import type { TokenScope } from '../protocol/token-scope.ts'
 import { type SigningKey, signingAlgorithm } from './signing-key.ts'
 import type { Identity, Tokens } from './tokens.ts'
 
-/** The bearers that this instance issues for minutes, and takes back (facts: ACR, "JWT claims"). */
+/** The bearers that this instance issues for minutes, and takes back (ACR, "JWT claims"). */
 export interface AccessTokens {
   /** `passwordHash`: of the password that was shown; the access token ends with it. */
   issue(name: string, passwordHash: string, access: readonly TokenScope[]): Promise<IssuedToken>

@@ -18,11 +18,11 @@ export interface AccessRequest {
   readonly mode: Mode
 }
 
-// The texts are ACR's: users and scripts know them (facts: ACR, "Client-visible error strings").
+// The texts are ACR's: users and scripts know them (ACR, "Client-visible error strings").
 const refusedByMode = { kind: 'denied', message: 'This operation is not allowed on this registry.' } as const
 const refusedByScope = { kind: 'denied', message: 'Insufficient scopes to perform the operation' } as const
 
-/** The words of token scopes for the actions of scope maps (facts: ACR, "Scope mapping"). */
+/** The words of token scopes for the actions of scope maps (ACR, "Scope mapping"). */
 export const scopeActions = {
   pull: 'content/read',
   push: 'content/write',
@@ -52,7 +52,7 @@ export function authorizeCatalog(identity: Identity | undefined): Decision {
   return { kind: 'allowed' }
 }
 
-/** A catalog shows what the scope map lets its reader see (facts: ACR, "On the connected registry"). */
+/** A catalog shows what the scope map lets its reader see (ACR, "On the connected registry"). */
 export function mayList({ scopeMap }: Identity, repository: string): boolean {
   return allows(scopeMap, 'content/read', repository) || allows(scopeMap, 'metadata/read', repository)
 }

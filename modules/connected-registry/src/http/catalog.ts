@@ -7,7 +7,7 @@ import type { Handler } from './handler.ts'
 
 /**
  * GET /v2/_catalog?n=&last= and GET /acr/v1/_catalog: the repositories that are here and that this client may read, in byte order
- * (facts: ACR, "On the connected registry").
+ * (ACR, "On the connected registry").
  */
 export function getCatalog(repositories: Repositories, path: '/v2/_catalog' | '/acr/v1/_catalog'): Handler {
   return async (ctx, { identity }) => {

@@ -3,7 +3,7 @@ import type { Registry } from '../registry/registry.ts'
 import { answer, answerJson } from './answer.ts'
 import { type Handler, originOf } from './handler.ts'
 
-/** DELETE /acr/v1/<name>: the repository with all its tags and manifests. 202 with what was in it (facts: ACR, "Data plane"). */
+/** DELETE /acr/v1/<name>: the repository with all its tags and manifests. 202 with what was in it (ACR, "Data plane"). */
 export function deleteRepository({ repositories, metadata }: Pick<Registry, 'repositories' | 'metadata'>): Handler {
   return async (ctx, target) => {
     const { repository } = target
@@ -26,7 +26,7 @@ export function deleteTag({ tags }: Pick<Registry, 'tags'>): Handler {
   }
 }
 
-/** PATCH /acr/v1/<name>, a tag's or a manifest's attributes: they are locks, and a connected registry has none (facts: ACR, 5.1). */
+/** PATCH /acr/v1/<name>, a tag's or a manifest's attributes: they are locks, and a connected registry has none (ACR, "Data plane"). */
 export const refuseLocks: Handler = () => {
   const attributes = ['deleteEnabled', 'writeEnabled', 'listEnabled', 'readEnabled']
   throw new RegistryError('UNSUPPORTED', { attributes }, `locking is not supported: ${attributes.join(', ')}`)

@@ -15,7 +15,7 @@ type Catalog = Pick<Registry, 'metadata' | 'repositories' | 'manifests'>
 // Locks, which are not supported here; ACR shows them open where nothing is locked.
 const changeableAttributes = { deleteEnabled: true, writeEnabled: true, listEnabled: true, readEnabled: true }
 
-/** GET /acr/v1/<name>: when it came, when something changed last, and how much is in it (facts: ACR, "Data plane"). */
+/** GET /acr/v1/<name>: when it came, when something changed last, and how much is in it (ACR, "Data plane"). */
 export function getRepository({ metadata }: Catalog): Handler {
   return async (ctx, target) => {
     const attributes = await metadata.repository(target.repository)

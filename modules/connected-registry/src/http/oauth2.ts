@@ -11,7 +11,7 @@ const scopeLimit = 50
 
 /**
  * GET /acr/oauth2/token?service=&scope=&account=: an access token for a name and a password. What is not granted is left out.
- * `service` is what the client called us; it decides nothing. (facts: ACR, "On the connected registry")
+ * `service` is what the client called us; it decides nothing. (ACR, "On the connected registry")
  */
 export function getAccessToken(access: Access, mode: () => Mode): Handler {
   return async (ctx) => {

@@ -1,4 +1,4 @@
-/** What a client asks a token endpoint for: `repository:<name>:<action,...>`, `registry:catalog:*` (facts: ACR, "Scope mapping"). */
+/** What a client asks a token endpoint for: `repository:<name>:<action,...>`, `registry:catalog:*` (ACR, "Scope mapping"). */
 export interface TokenScope {
   readonly type: string
   readonly name: string

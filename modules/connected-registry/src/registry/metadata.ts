@@ -4,7 +4,7 @@ import { manifestAttributes, type RepositoryListing, readListing } from './metad
 import { getLink, getRepository, getTag, getUpdated, type ImageFacts } from './records.ts'
 import { tagsAt } from './tags.ts'
 
-/** A repository as ACR's metadata API describes it (facts: ACR, "Data plane"). Undefined: not here. Times are RFC 3339, UTC. */
+/** A repository as ACR's metadata API describes it (ACR, "Data plane"). Undefined: not here. Times are RFC 3339, UTC. */
 export interface Metadata {
   repository(repository: string): Promise<RepositoryAttributes | undefined>
   /** A page of tags, of those at `digest` where one is given. */
