@@ -28,7 +28,8 @@ async function simulate({ fresh, ports, parent, repositories }: SimulationArgume
   if (fresh) await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   const world = await createWorld({ folder, ports, parent, repositories })
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  // An output that is closed has no reader left to simulate for.
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process.stdout, 'error')])
   try {
     if (world.cloud) fillCloud(world.cloud.contents)
     await world.start()
@@ -55,11 +56,25 @@ async function firstSync(
   world: World,
   repositories: readonly string[]
 ): Promise<ReadonlyMap<string, readonly string[]>> {
+  await settingsTaken(world)
   const until = performance.now() + firstSyncMs
-  while (!(await hasSynced(world)) && performance.now() < until) await pause(50)
+  while (!(await hasSynced(world)) && performance.now() < until) await pause(100)
   const names = repositories.filter((name) => !name.endsWith('*'))
   const lists = await Promise.all(names.map((name) => ask(world, `/v2/${name}/tags/list`)))
   return new Map(names.flatMap((name, at) => (lists[at]?.tags ? [[name, lists[at].tags as readonly string[]]] : [])))
+}
+
+/** A connection string that is refused is said at once, in the registry's own words. */
+async function settingsTaken({ hub }: World): Promise<void> {
+  const isJudged = (reported: object) => 'settings' in reported && hasVersion(reported.settings)
+  const { settings } = await hub.reportedMatches('connected-registry', isJudged, AbortSignal.timeout(firstSyncMs))
+  const { problems = [] } = settings as { problems?: readonly string[] }
+  if (problems.length > 0) throw new Error(`the registry refuses its settings: ${problems.join('; ')}`)
+}
+
+function hasVersion(settings: unknown): boolean {
+  const { version, refusedVersion } = (settings ?? {}) as { version?: number; refusedVersion?: number }
+  return version !== undefined || refusedVersion !== undefined
 }
 
 async function hasSynced(world: World): Promise<boolean> {
