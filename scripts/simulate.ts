@@ -29,7 +29,8 @@ async function simulate({ fresh, ports, parent, repositories }: SimulationArgume
   await mkdir(folder, { recursive: true })
   const world = await createWorld({ folder, ports, parent, repositories })
   // An output that is closed has no reader left to simulate for.
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process.stdout, 'error')])
+  const unread = new Promise((resolve) => process.stdout.on('error', resolve))
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), unread])
   try {
     if (world.cloud) fillCloud(world.cloud.contents)
     await world.start()
