@@ -1,0 +1,82 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BenchArguments, readArguments, usage } from './bench/arguments.ts'
+import { blobLines, pushLines } from './bench/blobs.ts'
+import { type Contender, startContenders } from './bench/contenders.ts'
+import type { Fact } from './bench/fact.ts'
+import { measureLatency } from './bench/latency.ts'
+import { measureManyTags } from './bench/many-tags.ts'
+import { measureIdleMemory, peakMemory } from './bench/memory.ts'
+import { factTableOf, type Row, rowOf, type Sample, tableOf } from './bench/report.ts'
+import { runRounds } from './bench/rounds.ts'
+import { smallRequestLines } from './bench/small-requests.ts'
+import { zbLines } from './bench/zb.ts'
+
+const progress = (text: string) => process.stderr.write(`${text}\n`)
+
+try {
+  const given = readArguments(process.argv.slice(2))
+  if (given.help) process.stdout.write(usage)
+  else await bench(given)
+} catch (error) {
+  progress(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  process.exitCode = 1
+}
+
+/** Registries side by side, each in a process of its own; nothing of it stays but what is printed. */
+async function bench(given: BenchArguments): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-'))
+  const contenders: Contender[] = []
+  try {
+    const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
+    contenders.push(...(await startContenders(folder, given.profile)))
+    const samples = await measureLines(given, contenders)
+    facts.push(...(await measureFacts(given, contenders)))
+    if (given.groups.includes('memory')) facts.push(peakMemory(contenders, peaksOf(samples)))
+    await tell(given, rowsOf(samples), facts)
+  } finally {
+    await Promise.all(contenders.map((contender) => contender.stop()))
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function measureLines(given: BenchArguments, contenders: readonly Contender[]): Promise<readonly Sample[]> {
+  const { groups, scale } = given
+  const all = [...smallRequestLines(scale), ...blobLines(scale), ...pushLines(scale), ...zbLines(scale)]
+  const lines = all.filter(({ group }) => groups.includes(group))
+  return runRounds(lines, contenders, { rounds: scale.rounds, until: scale.withinMs, progress })
+}
+
+async function measureFacts({ groups, scale }: BenchArguments, contenders: readonly Contender[]): Promise<Fact[]> {
+  const facts: Fact[] = []
+  if (groups.includes('latency')) facts.push(...(await measureLatency(contenders, scale)))
+  if (groups.includes('many-tags')) facts.push(...(await measureManyTags(contenders, scale)))
+  return facts
+}
+
+function rowsOf(samples: readonly Sample[]): readonly Row[] {
+  const lines = [...new Set(samples.map(({ line }) => line))]
+  return lines.map((line) =>
+    rowOf(
+      line,
+      samples.filter((sample) => sample.line === line)
+    )
+  )
+}
+
+function peaksOf(samples: readonly Sample[]): Readonly<Record<string, number>> {
+  const peaks: Record<string, number> = {}
+  for (const { contender, peakMemory } of samples) peaks[contender] = Math.max(peaks[contender] ?? 0, peakMemory)
+  return peaks
+}
+
+async function tell({ scale, json }: BenchArguments, rows: readonly Row[], facts: readonly Fact[]): Promise<void> {
+  const machine = { processors: cpus().length, model: cpus()[0]?.model.trim(), node: process.version }
+  process.stdout.write(
+    `\n${machine.processors} x ${machine.model}, Node ${machine.node}, up to ${scale.rounds} rounds\n\n`
+  )
+  if (rows.length > 0) process.stdout.write(`${tableOf(rows)}\n`)
+  if (facts.length > 0) process.stdout.write(`${factTableOf(facts)}\n`)
+  if (json) await writeFile(json, `${JSON.stringify({ machine, scale, rows, facts }, undefined, 2)}\n`)
+}

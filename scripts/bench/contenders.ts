@@ -1,0 +1,196 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { passwordHash } from '../../test/fixtures/password-hash.ts'
+import { freePorts } from '../../test/fixtures/ports.ts'
+import { findTool } from '../../test/fixtures/tools.ts'
+import { createModuleProcess } from '../../test/simulators/module-process.ts'
+import { openConnection } from './connection.ts'
+
+/** A registry under measurement, as a process of its own with a folder of its own. */
+export interface Contender {
+  readonly name: string
+  readonly port: number
+  readonly pid: number
+  readonly folder: string
+  /** A header line that lets everything be done with the repository; empty for who asks nobody for anything. */
+  authorize(repository: string): Promise<string>
+  /** Stops and starts it with what it holds; resolves to the milliseconds until it answered. */
+  restart(): Promise<number>
+  stop(): Promise<void>
+}
+
+export const ours = 'connected-registry'
+/** What the ratios are against. */
+export const reference = 'docker-registry'
+
+const startTimeoutMs = 20_000
+const tokenLifeMs = 8 * 60_000
+
+/** The connected registry itself, standalone, with Bearer authentication; then every other registry that is on the PATH. */
+export async function startContenders(folder: string, profile?: string): Promise<readonly Contender[]> {
+  const others = [
+    { name: reference, start: startDistribution },
+    { name: 'registry', start: startDistribution },
+    { name: 'zot', start: startZot }
+  ]
+  const started = [await startOurs(join(folder, ours), profile)]
+  for (const { name, start } of others) {
+    const program = findTool(name)
+    if (program) started.push(await start(name, program, join(folder, name)))
+  }
+  return started
+}
+
+/** A connected registry with an empty store below `folder`. `profile`: the folder for a CPU profile of its whole life. */
+export async function startOurs(folder: string, profile?: string): Promise<Contender> {
+  const [port = 0] = await freePorts(1)
+  await mkdir(folder, { recursive: true })
+  const user = { name: 'bench', password: 'bench-password' }
+  const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read']
+  const token = {
+    name: user.name,
+    passwords: [{ hash: passwordHash(user.password) }],
+    actions: actions.map((action) => `repositories/*/${action}`)
+  }
+  const settings = join(folder, 'settings.json')
+  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens: [token] }))
+  const module = createModuleProcess({
+    name: ours,
+    main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
+    environment: {
+      ACR_REGISTRY_HOST: '127.0.0.1',
+      ACR_REGISTRY_PORT: String(port),
+      ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
+      ACR_REGISTRY_SETTINGS: settings,
+      NODE_ENV: 'production',
+      ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` })
+    },
+    ready: 'registry started'
+  })
+  await module.start()
+  const refused = module.lines.find(({ msg }) => msg === 'settings refused')
+  if (refused) await module.stop()
+  if (refused) throw new Error(`${ours} refused its settings: ${refused.problem}`)
+  const authorize = createAuthorizer(port, user)
+  return {
+    name: ours,
+    port,
+    get pid() {
+      return module.pid ?? 0
+    },
+    folder,
+    authorize,
+    async restart() {
+      await module.stop()
+      return timed(async () => {
+        await module.start()
+        await answers(port)
+      })
+    },
+    stop: async () => void (await module.stop())
+  }
+}
+
+/** Access tokens are kept as clients keep them: one a repository, asked for again before it expires. */
+function createAuthorizer(port: number, { name, password }: { name: string; password: string }) {
+  const kept = new Map<string, { readonly header: string; readonly until: number }>()
+  const basic = `Authorization: Basic ${Buffer.from(`${name}:${password}`).toString('base64')}\r\n`
+  return async (repository: string) => {
+    const known = kept.get(repository)
+    if (known && performance.now() < known.until) return known.header
+    const connection = await openConnection(port)
+    const scope = repository === '' ? 'registry:catalog:*' : `repository:${repository}:pull,push,delete`
+    const path = `/acr/oauth2/token?service=127.0.0.1&scope=${scope}`
+    const { status, body } = await connection.send({ method: 'GET', path, headers: basic, keepBody: true })
+    connection.close()
+    if (status !== 200) throw new Error(`the token endpoint answered ${status}`)
+    const header = `Authorization: Bearer ${JSON.parse(body).access_token}\r\n`
+    kept.set(repository, { header, until: performance.now() + tokenLifeMs })
+    return header
+  }
+}
+
+/** CNCF distribution, 2.x as Debian packages it (`docker-registry`) or 3.x (`registry`). */
+async function startDistribution(name: string, program: string, folder: string): Promise<Contender> {
+  return startProgram({ name, program, folder }, (port) => ({
+    version: '0.1',
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: {
+      filesystem: { rootdirectory: join(folder, 'store') },
+      cache: { blobdescriptor: 'inmemory' },
+      delete: { enabled: true },
+      maintenance: { uploadpurging: { enabled: false } }
+    },
+    http: { addr: `127.0.0.1:${port}`, secret: 'bench' }
+  }))
+}
+
+async function startZot(name: string, program: string, folder: string): Promise<Contender> {
+  return startProgram({ name, program, folder }, (port) => ({
+    storage: { rootDirectory: join(folder, 'store'), gc: false },
+    http: { address: '127.0.0.1', port: String(port) },
+    log: { level: 'error' }
+  }))
+}
+
+interface Program {
+  readonly name: string
+  readonly program: string
+  readonly folder: string
+}
+
+async function startProgram({ name, program, folder }: Program, configure: (port: number) => object) {
+  const [port = 0] = await freePorts(1)
+  await mkdir(folder, { recursive: true })
+  const config = join(folder, 'config.json') // JSON is YAML
+  await writeFile(config, JSON.stringify(configure(port)))
+  const start = () => spawn(program, ['serve', config], { stdio: 'ignore' })
+  let child = start()
+  await answers(port)
+  return {
+    name,
+    port,
+    get pid() {
+      return child.pid ?? 0
+    },
+    folder,
+    authorize: async () => '',
+    async restart() {
+      await end(child)
+      return timed(async () => {
+        child = start()
+        await answers(port)
+      })
+    },
+    stop: () => end(child)
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+/** A program that does not say when it serves is asked until it does. */
+async function answers(port: number): Promise<void> {
+  const until = performance.now() + startTimeoutMs
+  for (;;) {
+    try {
+      const connection = await openConnection(port)
+      return connection.close()
+    } catch (error) {
+      if (performance.now() > until) throw error
+      await pause(5)
+    }
+  }
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const began = performance.now()
+  await work()
+  return performance.now() - began
+}

@@ -1,0 +1,63 @@
+import type { Contender } from './contenders.ts'
+import type { Load } from './load.ts'
+
+/** One line of the table: some work, done by each contender in each round. */
+export interface Line {
+  readonly name: string
+  readonly group: Group
+  readonly unit: 'requests' | 'operations' | 'MiB'
+  readonly target?: Target
+  /** Fills a contender, once, before the first round. */
+  prepare?(contender: Contender): Promise<void>
+  /** What must be ready before the clock runs, and then the work itself. */
+  round(contender: Contender): Promise<() => Promise<Load>>
+  /** After each round. */
+  clean?(contender: Contender): Promise<void>
+}
+
+/** Against the reference: at least so many times as fast, with at most so many times the CPU seconds. */
+export interface Target {
+  readonly speed: number
+  readonly cpu?: number
+}
+
+export const groups = ['manifests', 'tags', 'blobs', 'pushes', 'zb', 'latency', 'many-tags', 'memory'] as const
+export type Group = (typeof groups)[number]
+
+/** How much of everything: the whole, or enough to see that it works. */
+export interface Scale {
+  readonly rounds: number
+  /** Of small requests, for each contender and round. */
+  readonly requestMs: number
+  readonly largeBytes: number
+  readonly mediumBytes: number
+  readonly chunkBytes: number
+  readonly tags: number
+  readonly manyTags: number
+  /** Of `zb`: operations for images of 1, 10 and 100 MB. */
+  readonly operations: readonly [small: number, medium: number, large: number]
+  readonly withinMs: number
+}
+
+const mebibyte = 1024 * 1024
+export const fullScale: Scale = {
+  rounds: 5,
+  requestMs: 1000,
+  largeBytes: 1024 * mebibyte,
+  mediumBytes: 64 * mebibyte,
+  chunkBytes: 16 * mebibyte,
+  tags: 1000,
+  manyTags: 100_000,
+  operations: [60, 20, 10],
+  withinMs: 10 * 60_000
+}
+export const quickScale: Scale = {
+  ...fullScale,
+  rounds: 1,
+  requestMs: 300,
+  largeBytes: 64 * mebibyte,
+  mediumBytes: 8 * mebibyte,
+  tags: 200,
+  manyTags: 2000,
+  operations: [10, 4, 2]
+}

@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process'
+import type { Contender } from './contenders.ts'
+import type { Line } from './line.ts'
+import { cpuSeconds, forgetPeak, memoryOf } from './processes.ts'
+import type { Sample } from './report.ts'
+
+export interface RoundsOptions {
+  readonly rounds: number
+  /** No round begins after this, in milliseconds of `performance.now()`. */
+  readonly until: number
+  readonly progress: (text: string) => void
+}
+
+/** Every line by every contender, round after round, so that what drifts on the machine meets all of them alike. */
+export async function runRounds(
+  lines: readonly Line[],
+  contenders: readonly Contender[],
+  { rounds, until, progress }: RoundsOptions
+): Promise<readonly Sample[]> {
+  const samples: Sample[] = []
+  for (const line of lines) {
+    for (const contender of contenders) await line.prepare?.(contender)
+  }
+  for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
+    for (const line of lines) {
+      progress(`round ${round + 1} of ${rounds}: ${line.name}`)
+      // Who comes first finds the machine as the one before left it: the order turns.
+      const order = round % 2 === 0 ? contenders : contenders.toReversed()
+      for (const contender of order) samples.push(await sample(line, contender))
+    }
+  }
+  return samples
+}
+
+async function sample(line: Line, contender: Contender): Promise<Sample> {
+  const { name, pid } = contender
+  const work = await line.round(contender)
+  // What others left to be written would be written while this one works.
+  execFileSync('sync')
+  forgetPeak(pid)
+  const before = cpuSeconds(pid)
+  const load = await work()
+  const taken = { line, contender: name, load, cpuSeconds: cpuSeconds(pid) - before, peakMemory: memoryOf(pid).peak }
+  await line.clean?.(contender)
+  return taken
+}

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { groups } from '../../../scripts/bench/line.ts'
+import { requireTool } from '../../fixtures/tools.ts'
+
+const root = join(import.meta.dirname, '../../..')
+
+test('a quick run measures every group beside docker-registry, and says so as JSON', async (t) => {
+  if (!requireTool(t, 'docker-registry')) return
+  const folder = await mkdtemp(join(tmpdir(), 'bench-test-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const json = join(folder, 'figures.json')
+
+  const { stdout } = await promisify(execFile)(process.execPath, ['scripts/bench.ts', '--quick', '--json', json], {
+    cwd: root,
+    timeout: 600_000
+  })
+
+  const { rows, facts } = JSON.parse(await readFile(json, 'utf8'))
+  const measured = new Set(rows.map(({ group }: { group: string }) => group))
+  for (const group of groups.filter((name) => !['latency', 'many-tags', 'memory'].includes(name))) {
+    assert.ok(measured.has(group), group)
+  }
+  for (const row of rows) {
+    assert.ok(row.ratio.speed > 0, row.work)
+    assert.ok(stdout.includes(row.work), row.work)
+  }
+  for (const { work, values } of facts) assert.ok(values['connected-registry'] > 0, work)
+})
