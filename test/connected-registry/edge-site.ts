@@ -44,7 +44,7 @@ export async function anEdgeSite(t: TestContext, { secure, ...options }: EdgeSit
   const image = anImage({ seed: 'demo' })
   cloud.contents.put('demo/app', image, '1.0')
   const parent = connectionString(syncToken, cloud.loginServer, secure ? 'https' : 'http')
-  const desired = { connectionString: parent, repositories: ['demo/app'] }
+  const desired = { connectionString: parent, mode: 'ReadOnly', repositories: ['demo/app'] }
   await device.hub.setDesired(moduleId, desired)
   const app = await runApp(t, { edge: device.environment, ...options })
 

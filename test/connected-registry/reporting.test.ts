@@ -25,6 +25,7 @@ async function reportingOf(t: TestContext, change: (store: Store) => Promise<Sto
     twinVersion: undefined,
     takeTwin: () => true,
     recallTwin: () => {},
+    isIncomplete: false,
     onChange: () => {},
     close: () => {}
   }

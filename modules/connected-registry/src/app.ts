@@ -129,7 +129,9 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
 
   function applySettings(): void {
     setLogLevel(log, sources.current.logLevel)
-    site?.apply(isTwinAwaited() ? { ...sources.current, repositories: [] } : sources.current)
+    // By half of the settings, repositories would leave the scope and go, and what clients pushed would be overwritten.
+    const isKnown = !isTwinAwaited() && !sources.isIncomplete
+    site?.apply(isKnown ? sources.current : { ...sources.current, repositories: [] })
     reporting.changed()
   }
 

@@ -23,6 +23,11 @@ export interface SettingsSources {
   readonly twinVersion?: number
   /** The `$version` of the twin that was refused last; undefined: the last one was taken. */
   readonly refusedTwinVersion?: number
+  /**
+   * A source was refused and never right, and what it may have to say of the mode or the repositories is not known: none
+   * that wins over it says both.
+   */
+  readonly isIncomplete: boolean
   /** True when the document was taken. */
   takeTwin(desired: Desired): boolean
   /** What the twin said before a restart: counts until the twin is taken, and settles no problem that it has by now. */
@@ -87,6 +92,13 @@ export async function openSettingsSources(
     },
     get problems() {
       return sources.flatMap((source) => (refused[source] ?? []).map((problem) => ({ source, problem })))
+    },
+    get isIncomplete() {
+      return sources.some((source, at) => {
+        const isUnknown = !taken[source] && (refused[source] ?? []).length > 0
+        const above: Partial<Settings> = Object.assign({}, ...sources.slice(at + 1).map((name) => taken[name]))
+        return isUnknown && (above.mode === undefined || above.repositories === undefined)
+      })
     },
     get twinVersion() {
       return twinVersion

@@ -5,12 +5,22 @@ import { codeOf, describe } from './sync/problems.ts'
 import type { NewDetail, StatusDetail } from './sync/status.ts'
 
 /** Every refused setting, and what is missing before anything can be synced. */
-export function settingsDetails({ problems, current }: Pick<SettingsSources, 'problems' | 'current'>) {
+export function settingsDetails({
+  problems,
+  current,
+  isIncomplete
+}: Pick<SettingsSources, 'problems' | 'current' | 'isIncomplete'>) {
   const details: NewDetail[] = problems.map(({ source, problem }) => ({
     type: 'Settings',
     code: 'SETTINGS_REFUSED',
     description: `${source}: ${problem}`
   }))
+  if (isIncomplete)
+    details.push({
+      type: 'Settings',
+      code: 'SETTINGS_AWAITED',
+      description: 'nothing is synced or removed before the settings that are refused are right'
+    })
   if (!current.connection)
     details.push({ type: 'Settings', code: 'NO_PARENT', description: 'no connection string is set' })
   if (current.repositories.length === 0) {
