@@ -45,3 +45,21 @@ test('a number of tags that is none is refused, and a huge one is cut', async (t
     assert.equal(answer.status, 200, n)
   }
 })
+
+test('a list asked for again shows every tag that has come or gone meanwhile', async (t) => {
+  const served = await serveRegistry(t)
+  const image = anImage()
+  const list = async () => (await allPages(served, '/v2/app/web/tags/list'))[0]
+  await served.hold('app/web', image, 'v1')
+  const first = await list()
+
+  await served.hold('app/web', image, 'v2')
+  const second = await list()
+  await served.registry.tags.remove('app/web', 'v1', { origin: 'parent' })
+  const third = await list()
+  await served.registry.repositories.remove('app/web', 'parent')
+  const gone = await served.send('GET', '/v2/app/web/tags/list', basic())
+
+  assert.deepEqual([first, second, third], [['v1'], ['v1', 'v2'], ['v2']])
+  assert.equal(gone.status, 404)
+})

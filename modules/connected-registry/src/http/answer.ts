@@ -15,7 +15,18 @@ export function answer(ctx: Context, status: number, headers: Headers, body?: Ui
   ctx.res.end(body)
 }
 
-export function answerJson(ctx: Context, status: number, value: unknown, headers: Headers = {}): void {
+export function answerJson(ctx: Context, status: number, value: unknown, more: Headers = {}): void {
+  const { headers, body } = readyJson(value, more)
+  answer(ctx, status, headers, body)
+}
+
+/** An answer that is ready to go out, as often as it may be asked for. */
+export interface ReadyAnswer {
+  readonly headers: Headers
+  readonly body: Uint8Array
+}
+
+export function readyJson(value: unknown, headers: Headers = {}): ReadyAnswer {
   const body = Buffer.from(JSON.stringify(value))
-  answer(ctx, status, { 'Content-Type': 'application/json', 'Content-Length': body.length, ...headers }, body)
+  return { body, headers: { 'Content-Type': 'application/json', 'Content-Length': body.length, ...headers } }
 }

@@ -1,13 +1,20 @@
 import { RegistryError } from '../protocol/errors.ts'
 import { nextLink, parsePage } from '../protocol/pagination.ts'
-import type { Registry } from '../registry/registry.ts'
-import { answerJson, apiVersion, type Headers } from './answer.ts'
+import type { Page, Registry } from '../registry/registry.ts'
+import { answer, apiVersion, type Headers, type ReadyAnswer, readyJson } from './answer.ts'
 import type { Handler } from './handler.ts'
+import { keepAnswers } from './kept-answers.ts'
 
 /** GET /v2/<name>/tags/list?n=&last=: one page, and a Link to the next one (distribution-spec, "Listing Tags"). */
-export function getTags({ tags, repositories }: Pick<Registry, 'tags' | 'repositories'>): Handler {
+export function getTags({ tags, repositories, changes }: Pick<Registry, 'tags' | 'repositories' | 'changes'>): Handler {
+  const keep = keepAnswers(changes)
   return async (ctx, { repository }) => {
-    const { limit, after } = parsePage(ctx.query)
+    const page = parsePage(ctx.query)
+    const { headers, body } = await keep(repository, `${page.limit} ${page.after ?? ''}`, () => list(repository, page))
+    answer(ctx, 200, headers, body)
+  }
+
+  async function list(repository: string, { limit, after }: Page): Promise<ReadyAnswer> {
     // One more than asked for: it tells whether there is a next page.
     const found = await tags.list(repository, { after, limit: limit + 1 })
     if (found.length === 0 && !(await repositories.has(repository))) {
@@ -15,7 +22,7 @@ export function getTags({ tags, repositories }: Pick<Registry, 'tags' | 'reposit
     }
     const names = found.slice(0, limit)
     const last = found.length > limit ? names.at(-1) : undefined
-    answerJson(ctx, 200, { name: repository, tags: names }, { ...apiVersion, ...linkTo(repository, limit, last) })
+    return readyJson({ name: repository, tags: names }, { ...apiVersion, ...linkTo(repository, limit, last) })
   }
 }
 

@@ -1,5 +1,6 @@
 import { keys } from '../storage/layout.ts'
 import type { Batch, Entry, RecordStore } from '../storage/record-store.ts'
+import { getUpdated } from './records.ts'
 import type { Change, Changes } from './registry.ts'
 
 /** A change that has no place in the log yet. */
@@ -42,6 +43,7 @@ export async function createChangeLog(records: RecordStore, now: () => Date): Pr
     commit,
     now,
     head: () => durable,
+    revision: async (repository) => (await getUpdated(records, repository))?.sequence ?? 0,
     read: async (after, limit) => {
       const page = await records.list(keys.changes, { after: keys.change(after), limit })
       return page.map(([, value]) => value as unknown as Change)

@@ -90,6 +90,8 @@ export interface Referrers {
 export interface Changes {
   /** The last sequence given out; 0 in a new store. */
   head(): number
+  /** The sequence of the last change in a repository that is here; 0 where there is none. */
+  revision(repository: string): Promise<number>
   read(after: number, limit: number): Promise<readonly Change[]>
   /** Called after each durable change with the new head. */
   onChange(listener: (head: number) => void): () => void

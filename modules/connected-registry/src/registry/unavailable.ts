@@ -44,6 +44,6 @@ export function createUnavailableRegistry(): Registry {
       manifest: unavailable
     },
     garbage: { collect: unavailable },
-    changes: { head: () => 0, read: unavailable, onChange: () => () => {} }
+    changes: { head: () => 0, revision: unavailable, read: unavailable, onChange: () => () => {} }
   }
 }
