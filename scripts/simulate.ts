@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fillCloud } from '../test/fixtures/fill-cloud.ts'
@@ -10,6 +10,7 @@ import { liveLine, readyScreen } from './simulate-screen.ts'
 
 const folder = join(process.cwd(), '.simulation')
 const worldFile = join(folder, 'world.json')
+const processFile = join(folder, 'process')
 const firstSyncMs = 60_000
 
 try {
@@ -25,8 +26,10 @@ try {
 async function simulate({ fresh, ports, parent, repositories }: SimulationArguments): Promise<void> {
   const began = performance.now()
   await requirePorts(Object.values(parent === undefined ? ports : { ...ports, cloud: ports.hub, cloudData: ports.hub }))
+  await requireFolder()
   if (fresh) await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
+  await writeFile(processFile, String(process.pid))
   const world = await createWorld({ folder, ports, parent, repositories })
   // An output that is closed has no reader left to simulate for.
   const unread = new Promise((resolve) => process.stdout.on('error', resolve))
@@ -43,6 +46,21 @@ async function simulate({ fresh, ports, parent, repositories }: SimulationArgume
   } finally {
     await rm(worldFile, { force: true })
     await world.stop()
+    await rm(processFile, { force: true })
+  }
+}
+
+/** One simulation a folder: another one would take its certificates and its data from it. */
+async function requireFolder(): Promise<void> {
+  const other = Number(await readFile(processFile, 'utf8').catch(() => ''))
+  if (other > 0 && isRunning(other)) throw new Error(`a simulation is running in this folder already: process ${other}`)
+}
+
+function isRunning(other: number): boolean {
+  try {
+    return process.kill(other, 0)
+  } catch {
+    return false
   }
 }
 
