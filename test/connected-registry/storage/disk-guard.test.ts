@@ -112,6 +112,27 @@ test('bytes of open uploads count towards the quota', async () => {
   assert.equal(await putBlob(store, bytes), digestOf(bytes))
 })
 
+test('a count that fails admits nothing, and the next one counts anew', async () => {
+  const { guard } = aDisk(5000 * mib)
+  const blobs = createMemoryBlobStore()
+  await putBlob(blobs, randomBytes('there before', 4000))
+  let broken = true
+  async function* list() {
+    yield* blobs.list()
+    if (broken) throw new Error('too many open files')
+  }
+  const store = guardBlobs({ ...blobs, list }, guard)
+  guard.setQuota(10_000)
+  await assert.rejects(store.beginUpload(), { code: 'EIO' })
+
+  broken = false
+
+  await putBlob(store, randomBytes('second', 5000))
+  assert.equal(guard.problem, undefined)
+  await putBlob(store, randomBytes('third', 1000))
+  await assert.rejects(store.beginUpload(), { code: 'EDQUOT' })
+})
+
 test('a disk that does not answer admits nothing, and says why', async () => {
   const statfs = async () => {
     throw new Error('input/output error')

@@ -83,9 +83,17 @@ function createUsage(blobs: BlobStore) {
     return bytes
   }
 
+  /** A count that failed is worth nothing; who asks next begins a new one. */
+  function forget(error: unknown): never {
+    counting = undefined
+    counted = ''
+    changes = 0
+    throw error
+  }
+
   return {
     async bytes(): Promise<number> {
-      counting ??= count()
+      counting ??= count().catch(forget)
       const atFirst = await counting
       return [...arriving.values()].reduce((sum, bytes) => sum + bytes, atFirst + changes)
     },
