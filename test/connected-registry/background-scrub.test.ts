@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createLog } from '@connected-registry/edge-module/log.ts'
-import { type BackgroundScrubOptions, scrubIfDue } from '../../modules/connected-registry/src/background-scrub.ts'
+import {
+  type BackgroundScrubOptions,
+  scrubIfDue,
+  startBackgroundScrub
+} from '../../modules/connected-registry/src/background-scrub.ts'
 import type { Digest } from '../../modules/connected-registry/src/protocol/digest.ts'
 import type { BlobReader, BlobStore } from '../../modules/connected-registry/src/storage/blob-store.ts'
 import { createMemoryBlobStore } from '../../modules/connected-registry/src/storage/memory-blobs.ts'
@@ -65,4 +70,35 @@ test('damage is told and set aside', async () => {
 
   assert.equal(state.told, 1)
   assert.deepEqual([...options.store.blobs.quarantined], [digest])
+})
+
+test('a look that fails is not the last one', { timeout: 10_000 }, async (t) => {
+  const { options, state } = await aStore()
+  const { records, blobs } = options.store
+  const lines: string[] = []
+  const third = Promise.withResolvers<void>()
+  let looks = 0
+  const open: BlobStore['open'] = async (digest) => {
+    if (looks === 1) throw new Error('EMFILE: too many open files')
+    return blobs.open(digest)
+  }
+  const running = startBackgroundScrub({
+    ...options,
+    store: { records, blobs: { ...blobs, open } },
+    log: createLog({ module: 'test', destination: { write: (line) => lines.push(line) } }),
+    async untilNextLook(signal) {
+      if (++looks < 3) return
+      third.resolve()
+      await pause(60_000, undefined, { signal })
+    }
+  })
+  t.after(() => running.stop())
+
+  await third.promise
+
+  assert.equal(state.reads, 1)
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).msg),
+    ['content not read', 'content read']
+  )
 })

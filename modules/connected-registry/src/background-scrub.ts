@@ -16,14 +16,16 @@ export interface BackgroundScrubOptions {
   readonly log: Log
   readonly onDamage: () => void
   readonly now?: () => Date
+  /** An hour where it is not given. Rejects when the signal is aborted. */
+  readonly untilNextLook?: (signal: AbortSignal) => Promise<void>
 }
 
-/** Reads all content once a week while the registry serves; goes on after a restart where it was. */
+/** Reads all content once a week while the registry serves; goes on after a restart or a failure where it was. */
 export function startBackgroundScrub(options: BackgroundScrubOptions): { stop(): Promise<void> } {
   const stopping = new AbortController()
   const { signal } = stopping
   const ended = scrubAgain(options, signal).catch((error: unknown) => {
-    if (!signal.aborted) options.log.error({ reason: describe(error) }, 'content not read')
+    if (!signal.aborted) throw error
   })
   return {
     stop() {
@@ -34,10 +36,15 @@ export function startBackgroundScrub(options: BackgroundScrubOptions): { stop():
 }
 
 async function scrubAgain(options: BackgroundScrubOptions, signal: AbortSignal): Promise<never> {
+  const { log, untilNextLook = () => wait(lookEveryMs, signal) } = options
   for (;;) {
     // Not at once: whoever starts has better things to do.
-    await wait(lookEveryMs, signal)
-    await scrubIfDue(options, signal)
+    await untilNextLook(signal)
+    // What stands in the way, such as a full disk, may be gone at the next look.
+    await scrubIfDue(options, signal).catch((error: unknown) => {
+      if (signal.aborted) throw error
+      log.error({ reason: describe(error) }, 'content not read')
+    })
   }
 }
 
