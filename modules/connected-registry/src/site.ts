@@ -3,6 +3,7 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
 import { loadSigningKey } from './access/signing-key.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
+import { logClientChanges } from './client-changes.ts'
 import { createGarbagePolicy } from './garbage-policy.ts'
 import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
 import type { Traffic } from './parent/connections.ts'
@@ -58,6 +59,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
   await expiry.look()
+  const stopLogging = logClientChanges(registry.changes, log)
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
   const parents = createParents(log, dispatcher)
   return {
@@ -73,6 +75,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     trust: parents.trust,
     traffic: parents.traffic,
     async stop() {
+      stopLogging()
       expiry.stop()
       await scrubbing.stop()
       await garbage.stop()
