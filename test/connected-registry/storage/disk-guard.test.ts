@@ -112,6 +112,23 @@ test('bytes of open uploads count towards the quota', async () => {
   assert.equal(await putBlob(store, bytes), digestOf(bytes))
 })
 
+test('bytes of uploads that were open before count towards the quota until they end', async () => {
+  const { guard } = aDisk(5000 * mib)
+  const blobs = createMemoryBlobStore()
+  const before = await blobs.beginUpload()
+  await blobs.append(before, inChunks(randomBytes('open', 6000), 1000), { at: 0 })
+  const store = guardBlobs(blobs, guard)
+  await store.append(before, inChunks(randomBytes('more', 3000), 1000), { at: 6000 })
+  guard.setQuota(9500)
+  const other = await store.beginUpload()
+
+  await store.append(other, inChunks(randomBytes('other', 500), 100), { at: 0 })
+
+  await assert.rejects(store.beginUpload(), { code: 'EDQUOT' })
+  await store.cancel(before)
+  await putBlob(store, randomBytes('then', 8000))
+})
+
 test('a count that fails admits nothing, and the next one counts anew', async () => {
   const { guard } = aDisk(5000 * mib)
   const blobs = createMemoryBlobStore()

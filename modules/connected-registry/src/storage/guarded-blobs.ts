@@ -47,8 +47,11 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): BlobStore {
       }
     },
     async cancel(id) {
-      usage.ended(id)
-      return blobs.cancel(id)
+      try {
+        return await blobs.cancel(id)
+      } finally {
+        usage.ended(id)
+      }
     },
     async remove(digest) {
       const known = await usage.sizeOf(digest)
@@ -72,8 +75,11 @@ function createUsage(blobs: BlobStore) {
   /** The last digest that was counted; what happens behind it will be counted as it is then. */
   let counted = ''
   let changes = 0
+  /** Uploads that ended while the open ones are looked through: an entry of that list may come late. */
+  let over: Set<string> | undefined
 
   async function count(): Promise<number> {
+    await countUploads()
     let bytes = 0
     for await (const digest of blobs.list()) {
       counted = digest
@@ -83,11 +89,22 @@ function createUsage(blobs: BlobStore) {
     return bytes
   }
 
+  /** What an upload held before this process went on with it counts as well. */
+  async function countUploads(): Promise<void> {
+    const ended = new Set<string>()
+    over = ended
+    for await (const { id, size } of blobs.listUploads()) {
+      if (!ended.has(id)) arriving.set(id, Math.max(size, arriving.get(id) ?? 0))
+    }
+    over = undefined
+  }
+
   /** A count that failed is worth nothing; who asks next begins a new one. */
   function forget(error: unknown): never {
     counting = undefined
     counted = ''
     changes = 0
+    over = undefined
     throw error
   }
 
@@ -107,7 +124,10 @@ function createUsage(blobs: BlobStore) {
     arrived(id: string, bytes: number): void {
       arriving.set(id, (arriving.get(id) ?? 0) + bytes)
     },
-    ended: (id: string) => arriving.delete(id)
+    ended(id: string): void {
+      arriving.delete(id)
+      over?.add(id)
+    }
   }
 }
 
