@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
+import { createFilesystemBlobStore } from '../../modules/connected-registry/src/storage/filesystem.ts'
 import { storePaths } from '../../modules/connected-registry/src/storage/layout.ts'
+import { inChunks } from '../contracts/blob-content.ts'
 import { passwordHash } from '../fixtures/password-hash.ts'
 import { basicAuthorization } from '../fixtures/push-image.ts'
 import { randomBytes } from '../fixtures/random-bytes.ts'
@@ -36,7 +38,8 @@ async function startModule(t: TestContext) {
   const port = () => Number(module.lines.findLast(({ msg }) => msg === 'registry started')?.port)
   return {
     port,
-    uploads: storePaths(join(folder, 'data')).uploads,
+    dataVolume: environment.ACR_REGISTRY_DATA_VOLUME,
+    uploads: storePaths(environment.ACR_REGISTRY_DATA_VOLUME).uploads,
     async restart(signal: NodeJS.Signals) {
       await module.stop(signal)
       await module.start()
@@ -94,5 +97,17 @@ test('the status tells of open uploads, and a day without news ends them at the 
   assert.deepEqual(open, { count: 1, bytes: 12_345 })
   assert.equal((await module.send('GET', location)).status, 404)
   assert.deepEqual(await uploads(), { count: 0, bytes: 0 })
+  assert.deepEqual(await readdir(module.uploads), [])
+})
+
+test('what a killed process was fetching is gone after the next start', async (t) => {
+  const module = await startModule(t)
+  const blobs = await createFilesystemBlobStore(storePaths(module.dataVolume))
+  t.after(() => blobs.close())
+  const upload = await blobs.beginUpload()
+  await blobs.append(upload, inChunks(randomBytes('half', 50_000), 10_000), { at: 0 })
+
+  await module.restart('SIGKILL')
+
   assert.deepEqual(await readdir(module.uploads), [])
 })

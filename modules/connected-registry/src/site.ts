@@ -20,7 +20,7 @@ import { createBases } from './sync/bases.ts'
 import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
 import { describe } from './sync/problems.ts'
 import type { StatusBoard } from './sync/status.ts'
-import { startUploadExpiry } from './upload-expiry.ts'
+import { dropOrphans, startUploadExpiry } from './upload-expiry.ts'
 
 /** What stands on an open store. Without one it still knows its clients, and says of all content that it cannot serve it. */
 export interface Site {
@@ -53,6 +53,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const bases = createBases(records)
   const policy = createGarbagePolicy({ settings, bases, board })
   const registry = await createRegistry({ blobs, records, policy })
+  await dropOrphans(registry.uploads, log)
   const signingKey = await loadSigningKey(records)
   const access = createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId })
   const engine = createSyncEngine({ registry, blobs, bases, board, log, onIteration })

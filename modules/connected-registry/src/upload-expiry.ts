@@ -10,6 +10,16 @@ export interface UploadExpiry {
 
 const everyMs = 3_600_000
 
+/** Ends what a process that is gone was taking in. Room that it keeps is no reason not to start. */
+export async function dropOrphans(uploads: Pick<Uploads, 'dropOrphans'>, log: Log): Promise<void> {
+  try {
+    const count = await uploads.dropOrphans()
+    if (count > 0) log.info({ uploads: count }, 'partial transfers dropped')
+  } catch (error) {
+    log.warn({ reason: describe(error) }, 'partial transfers not dropped')
+  }
+}
+
 /** Ends the uploads with which nobody goes on: at the start, and every hour from then on. */
 export function startUploadExpiry(uploads: Pick<Uploads, 'expire'>, log: Log, now = () => new Date()): UploadExpiry {
   async function look(): Promise<void> {

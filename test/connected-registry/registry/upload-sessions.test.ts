@@ -7,7 +7,7 @@ import { createMemoryBlobStore } from '../../../modules/connected-registry/src/s
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import { inChunks } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
-import { openRegistry } from './open-registry.ts'
+import { media, openRegistry } from './open-registry.ts'
 import { begin, recordsOf, refusal } from './upload-names.ts'
 
 const hourMs = 3_600_000
@@ -132,3 +132,20 @@ test('an upload that fills the disk frees it again', async (t) => {
   assert.equal(await recordsOf(records), 0)
   await assert.rejects(uploads.size(name), refusal('BLOB_UPLOAD_UNKNOWN'))
 })
+
+for (const medium of media) {
+  test(`uploads without a session end as orphans, whatever their age, and sessions go on (${medium})`, async (t) => {
+    const { registry, blobs, records } = await openRegistry(t, { medium })
+    const name = await begin(registry.uploads)
+    await registry.uploads.append(name, inChunks(randomBytes('kept', 3000), 1000))
+    const orphan = await blobs.beginUpload()
+    await blobs.append(orphan, inChunks(randomBytes('orphan', 5000), 1000), { at: 0 })
+    const { uploads } = await createRegistry({ blobs, records })
+
+    const dropped = await uploads.dropOrphans()
+
+    assert.equal(dropped, 1)
+    assert.equal(await blobs.uploadState(orphan), undefined)
+    assert.equal(await uploads.size(name), 3000)
+  })
+}

@@ -32,7 +32,8 @@ export function createUnavailableRegistry(): Registry {
       finish: unavailable,
       cancel: unavailable,
       list: unavailable,
-      expire: unavailable
+      expire: unavailable,
+      dropOrphans: unavailable
     },
     tags: { get: unavailable, list: unavailable, put: unavailable, remove: unavailable },
     referrers: { list: unavailable },

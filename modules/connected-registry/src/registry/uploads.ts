@@ -29,6 +29,11 @@ export interface Uploads {
   list(): Promise<readonly OpenUpload[]>
   /** Ends the sessions, and leftovers of others, to which nothing was added for a day. Resolves to their number. */
   expire(now: Date): Promise<number>
+  /**
+   * Ends the uploads that have no session, whatever their age, and resolves to their number: those of a process that is gone, with
+   * which nobody can go on. Only before anything else of this process takes content in.
+   */
+  dropOrphans(): Promise<number>
 }
 
 export interface OpenUpload extends UploadRecord {
@@ -149,6 +154,14 @@ export async function createUploads(deps: UploadsDeps): Promise<Uploads> {
       // A process that died between the content and the record of a finished upload leaves one without bytes.
       for (const session of lost.values()) await drop(session)
       return expired
+    },
+
+    async dropOrphans() {
+      let dropped = 0
+      for await (const { id } of blobs.listUploads()) {
+        if (!sessions.get(id) && (await blobs.cancel(id))) dropped++
+      }
+      return dropped
     }
   }
 }
