@@ -23,7 +23,7 @@ export interface GarbageSite extends OpenRegistry {
   /** How much of an image the store still has, wherever it is linked. */
   left(image: BuiltImage): Promise<{ readonly blobs: number; readonly manifests: number }>
   holds(repository: string, image: BuiltImage): Promise<boolean>
-  /** Everything in the record store but the change log. */
+  /** Everything in the record store but the change log, and what says when a repository changed. */
   dump(): Promise<readonly Entry[]>
 }
 
@@ -54,7 +54,7 @@ export async function openSite(t: TestContext, options: OpenOptions = {}): Promi
     },
     async dump() {
       const all = await records.list('', { limit: 1_000_000 })
-      return all.filter(([key]) => !/^(change|log|updated|repository|garbage):/.test(key))
+      return all.filter(([key]) => !/^(change|log|updated|collected|repository|garbage):/.test(key))
     }
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { readPlatform } from '../../../modules/connected-registry/src/registry/image-facts.ts'
 import { anImage, anIndex, aReferrer } from '../../fixtures/image-builder.ts'
+import { openSite } from './garbage-site.ts'
 import { type OpenRegistry, openRegistry, pushImage } from './open-registry.ts'
 
 const day = (date: number) => `2026-01-0${date}T00:00:00.000Z`
@@ -47,6 +48,28 @@ test('what is removed and comes again is new', async (t) => {
   assert.equal(gone, undefined)
   const attributes = await open.registry.metadata.repository('app')
   assert.deepEqual(attributes, { createdAt: day(4), updatedAt: day(4), tagCount: 1, manifestCount: 1 })
+})
+
+test('what the collector removed is no longer listed or counted', async (t) => {
+  const site = await openSite(t)
+  site.policy = { ...site.policy, untaggedAfterMs: 0 }
+  const [kept, untagged] = [anImage({ seed: 'kept' }), anImage({ seed: 'untagged' })]
+  await site.push('app', kept, 'v1')
+  await site.push('app', untagged, 'v2')
+  await site.untag('app', 'v2')
+  const { metadata, changes } = site.registry
+  const listed = async () => {
+    const manifests = await metadata.manifests('app', { order: 'name', limit: 10 })
+    return manifests.map(({ digest }) => digest)
+  }
+  const [before, repository, head] = [await listed(), await metadata.repository('app'), changes.head()]
+
+  await site.collect()
+
+  assert.deepEqual([before.length, repository?.manifestCount], [2, 2])
+  assert.deepEqual(await listed(), [kept.manifest.descriptor.digest])
+  assert.deepEqual(await metadata.repository('app'), { ...repository, manifestCount: 1 })
+  assert.equal(changes.head(), head)
 })
 
 test('tags come by name or by time, a page at a time, and those of one manifest alone', async (t) => {

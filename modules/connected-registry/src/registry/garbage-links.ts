@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { keys } from '../storage/layout.ts'
 import { ConflictError } from '../storage/record-store.ts'
 import type { KeptReason } from './garbage.ts'
@@ -61,6 +62,8 @@ async function removeManifest(collection: Collection, queued: QueuedReview, link
   // Its subject may come in this moment: then it is wanted.
   if (link.subject) await expectNoSubject(collection, draft, repository, link)
   await dropLink(records, draft, { repository, digest, origin: 'sync', since: review.since }, link)
+  // Nobody expects it, so that removals from one repository do not wait for each other over it.
+  draft.put.push([keys.collected(repository), randomUUID()])
   await records.commit(batchOf(draft, now))
   return { kind: 'manifest' }
 }

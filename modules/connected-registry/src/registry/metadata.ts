@@ -1,4 +1,5 @@
 import type { Digest } from '../protocol/digest.ts'
+import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import { manifestAttributes, type RepositoryListing, readListing } from './metadata-listing.ts'
 import { getLink, getRepository, getTag, getUpdated, type ImageFacts } from './records.ts'
@@ -64,21 +65,24 @@ export function createMetadata({ records }: { readonly records: RecordStore }): 
     return fresh
   }
 
-  async function revisionOf(repository: string): Promise<number> {
-    return (await getUpdated(records, repository))?.sequence ?? 0
+  // What the collector removes is not in the change log.
+  async function revisionOf(repository: string): Promise<string> {
+    const updated = await getUpdated(records, repository)
+    return `${updated?.sequence ?? 0} ${(await records.get(keys.collected(repository))) ?? ''}`
   }
 
   return {
     async repository(repository) {
       const record = await getRepository(records, repository)
       if (!record) return undefined
-      const updated = await getUpdated(records, repository)
-      const known = counts.get(repository, updated?.sequence ?? 0)
+      const revision = await revisionOf(repository)
+      const known = counts.get(repository, revision)
       if (known?.createdAt === record.createdAt) return known
+      const updated = await getUpdated(records, repository)
       const { tags, manifests } = await listing(repository)
       const times = { createdAt: record.createdAt, updatedAt: updated?.at ?? record.createdAt }
       const attributes = { ...times, tagCount: tags.length, manifestCount: manifests.length }
-      counts.set(repository, updated?.sequence ?? 0, attributes)
+      counts.set(repository, revision, attributes)
       return attributes
     },
     async tags(repository, { digest, ...query }) {
@@ -132,12 +136,12 @@ function isBehind(name: string, after: string): boolean {
 }
 
 interface RevisionCache<T> {
-  get(repository: string, revision: number): T | undefined
-  set(repository: string, revision: number, value: T): void
+  get(repository: string, revision: string): T | undefined
+  set(repository: string, revision: string, value: T): void
 }
 
 function createRevisionCache<T>(limit: number): RevisionCache<T> {
-  const held = new Map<string, { readonly revision: number; readonly value: T }>()
+  const held = new Map<string, { readonly revision: string; readonly value: T }>()
   return {
     get: (repository, revision) => {
       const found = held.get(repository)

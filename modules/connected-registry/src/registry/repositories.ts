@@ -56,7 +56,8 @@ async function removeRepository(removal: Removal): Promise<boolean> {
   for (const prefix of notesOf(repository)) {
     await removePages(removal, marked, prefix, (draft, _, [noteKey]) => void draft.remove.push(noteKey))
   }
-  await records.commit({ remove: [key, keys.updated(repository)], expect: [[key, marked]] })
+  const remove = [key, keys.updated(repository), keys.collected(repository)]
+  await records.commit({ remove, expect: [[key, marked]] })
   return true
 }
 

@@ -19,6 +19,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   repository:<repository>                         { createdAt }
  *   tag:<repository>:<tag in lower case> <tag>      TagRecord         (distribution-spec: tags list in case-insensitive order)
  *   updated:<repository>                            UpdatedRecord     when something last changed in it
+ *   collected:<repository>                          random            another one each time the collector removes a manifest there
  *   link:<repository>:<digest>                      LinkRecord        what the repository holds: manifests and blobs
  *   referrer:<repository>:<subject>:<digest>        Descriptor        one per manifest with a subject
  *   holder:<digest>:<repository>                    true              who links it: one beside each link
@@ -70,6 +71,7 @@ export const keys = {
   repositories: 'repository:',
   repository: (repository: string) => `repository:${repository}`,
   updated: (repository: string) => `updated:${repository}`,
+  collected: (repository: string) => `collected:${repository}`,
   tags: (repository: string) => `tag:${repository}:`,
   tag: (repository: string, tag: string) => `tag:${repository}:${tag.toLowerCase()} ${tag}`,
   links: (repository: string) => `link:${repository}:`,
