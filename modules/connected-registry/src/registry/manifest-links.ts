@@ -10,7 +10,7 @@ import { holdSubject } from './holds.ts'
 import { addLink, addUses, blobsOf, childrenOf, isUsed, type NamedContent, removeLink, removeUses } from './links.ts'
 import { getLink, type ImageFacts, type LinkRecord, pages } from './records.ts'
 import { dropReferrer, putReferrer } from './referrers.ts'
-import type { Origin } from './registry.ts'
+import type { Origin, RemoveOptions } from './registry.ts'
 import type { Review } from './reviews.ts'
 import { dropTag, tagsAt } from './tags.ts'
 import type { Draft } from './transaction.ts'
@@ -137,17 +137,22 @@ export interface ManifestRemoval {
 
 /**
  * Adds the removal of a manifest and of every tag that points at it to the draft. The link is marked first, on its own, so that a
- * tag put there after the tags were listed makes this removal fail instead of losing its target.
+ * tag put there after the tags were listed makes this removal fail instead of losing its target. 'kept': `unlessNeeded`, and it is.
  */
 export async function dropManifest(
   records: RecordStore,
   draft: Draft,
-  { repository, digest, origin }: ManifestRemoval
-): Promise<undefined | false> {
+  { repository, digest, origin, unlessNeeded }: ManifestRemoval & Pick<RemoveOptions, 'unlessNeeded'>
+): Promise<undefined | false | 'kept'> {
   const link = await getLink(records, repository, digest)
   if (!link?.manifest) return false
   const marked = await markLink(records, { repository, digest }, link)
-  for (const [tag, current] of await tagsAt(records, repository, digest)) {
+  const tags = await tagsAt(records, repository, digest)
+  if (unlessNeeded && (tags.length > 0 || (await isUsed(records, { repository, digest })))) {
+    await unmarkLink(records, { repository, digest }, marked)
+    return 'kept'
+  }
+  for (const [tag, current] of tags) {
     dropTag(draft, { repository, tag, current, options: { origin } })
   }
   draft.expect.push([keys.link(repository, digest), marked])
@@ -164,6 +169,16 @@ export async function markLink(
   const marked = { ...link, removal: randomUUID() }
   await records.commit({ put: [[key, marked]], expect: [[key, link]] })
   return marked
+}
+
+async function unmarkLink(
+  records: RecordStore,
+  { repository, digest }: Pick<ManifestRemoval, 'repository' | 'digest'>,
+  marked: LinkRecord
+): Promise<void> {
+  const key = keys.link(repository, digest)
+  const { removal: _, ...held } = marked
+  await records.commit({ put: [[key, held]], expect: [[key, marked]] })
 }
 
 /**

@@ -69,7 +69,10 @@ export function createManifests({ records, blobs, log, now }: ManifestsDeps): Ma
     put,
     list: (repository, page) => listManifests(records, repository, page),
     remove: (repository, digest, options) =>
-      transact(log, options, (draft) => dropManifest(records, draft, { repository, digest, origin: options.origin }))
+      transact(log, options, (draft) => {
+        const { origin, unlessNeeded } = options
+        return dropManifest(records, draft, { repository, digest, origin, unlessNeeded })
+      })
   }
 }
 

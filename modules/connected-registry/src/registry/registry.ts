@@ -49,8 +49,8 @@ export interface Manifests {
    * manifests of an index where it is put `sparse`. Resolves to what the manifest says.
    */
   put(repository: string, manifest: StoredManifest, options: PutOptions): Promise<Manifest>
-  /** With every tag that points at it. False: it was not here. */
-  remove(repository: string, digest: Digest, options: WriteOptions): Promise<boolean>
+  /** With every tag that points at it. False: it was not here, or `unlessNeeded` kept it. */
+  remove(repository: string, digest: Digest, options: RemoveOptions): Promise<boolean>
 }
 
 export interface Tags {
@@ -127,6 +127,11 @@ export interface WriteOptions {
   readonly origin: Origin
   /** Records of the caller that must be written in the same batch, such as a base; also where nothing else is left to do. */
   readonly along?: Batch
+}
+
+export interface RemoveOptions extends WriteOptions {
+  /** It stays while a tag points at it or a manifest names it; then nothing is written, `along` neither. */
+  readonly unlessNeeded?: boolean
 }
 
 export interface MoveOptions extends WriteOptions {

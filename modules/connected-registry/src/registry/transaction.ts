@@ -26,21 +26,23 @@ export interface Terms {
 
 /**
  * Builds a batch and commits it; builds it anew when what it was built from has changed meanwhile. Where the caller's own
- * expectation does not hold it is ConflictError at once. False: `build` found nothing to remove, and said so.
+ * expectation does not hold it is ConflictError at once. False: `build` found nothing to remove, and said so;
+ * after 'kept' nothing is written at all.
  */
 export function transact(
   log: ChangeLog,
   { along, expected }: Terms,
-  build: (draft: Draft) => Promise<undefined | false>
+  build: (draft: Draft) => Promise<undefined | false | 'kept'>
 ): Promise<boolean> {
   const callers = [expected, ...(along?.expect ?? []).map(([key]) => key)]
   return retryConflicts(
     (key) => callers.includes(key),
     async () => {
       const draft = emptyDraft()
-      const found = (await build(draft)) !== false
+      const outcome = await build(draft)
+      if (outcome === 'kept') return false
       await commitDraft(log, draft, along)
-      return found
+      return outcome !== false
     }
   )
 }

@@ -33,7 +33,8 @@ export async function carryOut(
   const run = async (planned: PlannedStep) => {
     signal.throwIfAborted()
     try {
-      await execute({ registry, bases, job, repository: name, epoch: parent.epoch }, planned, signal)
+      const isDone = await execute({ registry, bases, job, repository: name, epoch: parent.epoch }, planned, signal)
+      if (!isDone) return
       if (planned.step.kind === 'remove') board.removed()
       report(log, name, planned)
     } catch (error) {

@@ -12,12 +12,22 @@ export interface ExecuteContext {
   readonly epoch: string
 }
 
-/** Carries one step out. What is visible changes last, in one batch with its base. */
-export async function execute(context: ExecuteContext, planned: PlannedStep, signal: AbortSignal): Promise<void> {
+/**
+ * Carries one step out. What is visible changes last, in one batch with its base. False: what was to go stayed, as it is needed
+ * here, or was gone already.
+ */
+export async function execute(context: ExecuteContext, planned: PlannedStep, signal: AbortSignal): Promise<boolean> {
+  if (planned.step.kind === 'remove') return remove(context, planned)
+  await bring(context, planned, signal)
+  return true
+}
+
+async function bring(context: ExecuteContext, planned: PlannedStep, signal: AbortSignal): Promise<void> {
   const { bases, repository, epoch } = context
   const { reference, step } = planned
   switch (step.kind) {
     case 'none':
+    case 'remove':
       return
     case 'agree':
       return bases.commit(bases.agreed(repository, reference, step.digest, epoch))
@@ -25,8 +35,6 @@ export async function execute(context: ExecuteContext, planned: PlannedStep, sig
       return bases.commit(bases.forgotten(repository, reference))
     case 'copyDown':
       return copyDown(context, planned, step.digest, signal)
-    case 'remove':
-      return remove(context, planned)
   }
 }
 
@@ -47,9 +55,13 @@ async function copyDown(
   await registry.tags.put(repository, reference, digest, { origin: 'parent', expect: local, along })
 }
 
-async function remove({ registry, bases, repository }: ExecuteContext, { reference, local }: PlannedStep) {
+async function remove(
+  { registry, bases, repository }: ExecuteContext,
+  { reference, local }: PlannedStep
+): Promise<boolean> {
   const options = { origin: 'parent', along: bases.forgotten(repository, reference) } as const
   const digest = parseDigest(reference)
-  if (digest) await registry.manifests.remove(repository, digest, options)
-  else await registry.tags.remove(repository, reference, { ...options, expect: local })
+  if (!digest) return registry.tags.remove(repository, reference, { ...options, expect: local })
+  // Tags that had to go were steps of their own: one that is there now is a client's, or moved above and not looked at yet.
+  return registry.manifests.remove(repository, digest, { ...options, unlessNeeded: true })
 }
