@@ -144,6 +144,38 @@ test('a blob ends with its signal', async (t) => {
   await assert.rejects(reading(), { message: 'the window closed' })
 })
 
+test('a blob that is closed unread ends its connection', async (t) => {
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  const server = await scriptedServer(t, (_, response) => {
+    response.on('close', resolve)
+    response.write(content.subarray(0, 7))
+  })
+  const { parent, signal } = openParent(t, server.host)
+  const blob = await parent.repository('app').blob(layer, 0, signal)
+
+  blob.close?.()
+
+  await closed
+})
+
+test('a blob that is closed after its end leaves its connection to the next', async (t) => {
+  const sockets = new Set<unknown>()
+  const server = await scriptedServer(t, (request, response) => {
+    sockets.add(request.socket)
+    whole(request, response)
+  })
+  const { parent, signal } = openParent(t, server.host)
+
+  for (let times = 0; times < 10; times++) {
+    const blob = await parent.repository('app').blob(layer, 0, signal)
+    await bytesOf(blob.bytes)
+    blob.close?.()
+  }
+
+  // The client may begin a second one while the first is only just free.
+  assert.ok(sockets.size <= 2, `${sockets.size} connections`)
+})
+
 test('a missing blob is NOT_FOUND in the words of the parent', async (t) => {
   const server = await scriptedServer(t, failing(404, 'BLOB_UNKNOWN'))
   const { parent, signal } = openParent(t, server.host)

@@ -20,6 +20,8 @@ export type Delivery = 'whole' | { readonly cutAfter: number } | { readonly unti
 
 export interface BlobSource extends ContentSource {
   readonly requests: readonly { readonly digest: Digest; readonly offset: number }[]
+  /** Contents that were handed out and not closed. */
+  readonly held: number
   /** Deliveries that have begun and not ended. */
   readonly open: number
   readonly mostOpen: number
@@ -46,6 +48,7 @@ export function createBlobSource({
   const requests: { digest: Digest; offset: number }[] = []
   let open = 0
   let mostOpen = 0
+  const held = new Set<Uint8Array>()
 
   async function* deliver(bytes: Uint8Array, delivery: Delivery, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     mostOpen = Math.max(mostOpen, ++open)
@@ -64,6 +67,9 @@ export function createBlobSource({
 
   return {
     requests,
+    get held() {
+      return held.size
+    },
     get open() {
       return open
     },
@@ -78,7 +84,9 @@ export function createBlobSource({
       const bytes = contents.get(digest)
       if (!bytes) throw refused()
       const start = ranges ? offset : 0
-      return { start, bytes: deliver(bytes.subarray(start), delivery, signal) }
+      const rest = bytes.subarray(start)
+      held.add(rest)
+      return { start, bytes: deliver(rest, delivery, signal), close: () => void held.delete(rest) }
     }
   }
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { ContentSource } from '../../../modules/connected-registry/src/protocol/content.ts'
 import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
 import { createMemoryBlobStore } from '../../../modules/connected-registry/src/storage/memory-blobs.ts'
+import { StoreError } from '../../../modules/connected-registry/src/storage/store-error.ts'
 import { createTransfers, type TransferOptions } from '../../../modules/connected-registry/src/sync/transfers.ts'
 import { aBlob, createBlobSource, refused, type TestBlob, throttled } from './blob-source.ts'
 
@@ -136,6 +137,19 @@ test('content that is not what its digest says is refused, and nothing of it sta
   assert.equal(source.requests.length, 1)
   assert.deepEqual([...blobs.uploads], [])
   assert.deepEqual(await digests(blobs), [])
+})
+
+test('what the store refuses before its first byte is let go of', async () => {
+  const blob = aBlob('layer')
+  const source = createBlobSource({ blobs: [blob] })
+  const full = new StoreError('the disk is nearly full', { code: 'ENOSPC', path: '/data' })
+  const blobs: BlobStore = { ...createMemoryBlobStore(), append: () => Promise.reject(full) }
+  const { bring } = openTransfers({ blobs })
+
+  await assert.rejects(bring(blob, source), { code: 'ENOSPC' })
+
+  assert.equal(source.requests.length, 1)
+  assert.equal(source.held, 0)
 })
 
 test('a blob without a byte arrives', async () => {

@@ -56,7 +56,7 @@ async function contentOf(answer: Answer, descriptor: Descriptor, offset: number)
     const start = answer.status === 206 ? startOf(answer, descriptor, offset) : 0
     refuseEncoding(answer)
     refuseOtherLength(answer, descriptor.size - start)
-    return { start, bytes: exactly(answer, descriptor.size - start) }
+    return { start, bytes: exactly(answer, descriptor.size - start), close: () => answer.close() }
   } catch (error) {
     answer.close()
     throw error

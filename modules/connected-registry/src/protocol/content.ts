@@ -36,4 +36,6 @@ export interface StoredManifest {
 export interface BlobContent {
   readonly start: number
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Lets go of what was not read, and of the connection it comes over; after the end it does nothing. Absent: nothing is held. */
+  close?(): void
 }

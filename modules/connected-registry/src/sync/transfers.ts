@@ -66,9 +66,15 @@ export function createTransfers(options: TransferOptions): Transfers {
     source: ContentSource,
     signal: AbortSignal
   ) {
-    const { start, bytes } = await source.blob(descriptor, offset, signal)
+    const content = await source.blob(descriptor, offset, signal)
+    const { start, bytes } = content
     const fresh = start < offset ? skip(bytes, offset - start) : bytes
-    await blobs.append(upload, counted(fresh, onBytes), { at: offset, signal })
+    try {
+      await blobs.append(upload, counted(fresh, onBytes), { at: offset, signal })
+    } finally {
+      // A store that refuses before it reads leaves the bytes, and what they come over, to us.
+      content.close?.()
+    }
   }
 
   async function sizeOf(upload: string): Promise<number> {
