@@ -18,20 +18,19 @@ import type { Draft } from './transaction.ts'
 /**
  * Everything the manifest names must be linked here, and still be when the batch is applied; a removal of any of it that is under
  * way is stopped. Foreign layers and the subject may be missing, and with `sparse` the manifests of an index.
- * Throws RegistryError MANIFEST_BLOB_UNKNOWN with the digests that are. False: something below it is not here.
+ * Throws RegistryError MANIFEST_BLOB_UNKNOWN with the digests that are.
  */
 export async function expectContent(
   records: RecordStore,
   draft: Draft,
   { repository, manifest, sparse }: Expected
-): Promise<boolean> {
+): Promise<void> {
   const blobs = new Set(manifest.blobs.filter((blob) => !blob.foreign).map((blob) => blob.digest))
   const children = new Set(manifest.manifests.map((child) => child.digest))
   const layers = await expectLinks(records, draft, repository, { digests: blobs, as: 'blob' })
   const manifests = await expectLinks(records, draft, repository, { digests: children, as: 'manifest' })
-  const missing = sparse ? layers.missing : [...layers.missing, ...manifests.missing]
+  const missing = sparse ? layers : [...layers, ...manifests]
   if (missing.length > 0) throw new RegistryError('MANIFEST_BLOB_UNKNOWN', { digests: missing.slice(0, 100) })
-  return manifests.isWhole
 }
 
 interface Expected {
@@ -45,15 +44,12 @@ async function expectLinks(
   draft: Draft,
   repository: string,
   { digests, as }: { readonly digests: ReadonlySet<Digest>; readonly as: 'blob' | 'manifest' }
-): Promise<{ readonly missing: readonly Digest[]; readonly isWhole: boolean }> {
+): Promise<readonly Digest[]> {
   const missing: Digest[] = []
-  let isWhole = true
   for (const digest of digests) {
     const key = keys.link(repository, digest)
     const link = await getLink(records, repository, digest)
-    // What is missing is expected to be so: whether the index is whole must still be true when the batch is applied.
     draft.expect.push([key, link])
-    if (!link?.[as] || link.sparse) isWhole = false
     if (!link?.[as]) {
       missing.push(digest)
       continue
@@ -61,7 +57,7 @@ async function expectLinks(
     const { removal, ...held } = link
     if (removal) draft.put.push([key, held])
   }
-  return { missing, isWhole }
+  return missing
 }
 
 export interface ManifestLink {
@@ -69,8 +65,6 @@ export interface ManifestLink {
   readonly stored: StoredManifest
   readonly manifest: Manifest
   readonly image: ImageFacts | undefined
-  /** Everything below it is here. */
-  readonly isWhole: boolean
   /** RFC 3339. */
   readonly at: string
   readonly origin: Origin
@@ -87,7 +81,7 @@ export async function linkManifest(records: RecordStore, draft: Draft, link: Man
   const known = await getLink(records, repository, digest)
   draft.expect.push([key, known])
   if (known?.manifest) await waitAnew(records, draft, link)
-  if (known?.manifest && !known.removal && !(known.sparse && link.isWhole)) return
+  if (known?.manifest && !known.removal) return
   const record = recordOf(link, known)
   if (known) draft.put.push([key, record])
   else addLink(draft, { repository, digest }, record)
@@ -102,7 +96,7 @@ export async function linkManifest(records: RecordStore, draft: Draft, link: Man
   draft.changes.push({ action: 'push', repository, digest, mediaType, size, origin })
 }
 
-function recordOf({ stored, manifest, image, isWhole, at }: ManifestLink, known: LinkRecord | undefined): LinkRecord {
+function recordOf({ stored, manifest, image, at }: ManifestLink, known: LinkRecord | undefined): LinkRecord {
   const { mediaType, subject } = manifest
   return {
     mediaType,
@@ -111,8 +105,7 @@ function recordOf({ stored, manifest, image, isWhole, at }: ManifestLink, known:
     blob: known?.blob ?? false,
     ...(subject && { subject: subject.digest }),
     createdAt: known?.createdAt ?? at,
-    ...(image && { image }),
-    ...(!isWhole && { sparse: true })
+    ...(image && { image })
   }
 }
 

@@ -52,8 +52,8 @@ export function createManifests({ records, blobs, log, now }: ManifestsDeps): Ma
       const target = { digest, mediaType, size, updatedAt: at }
       const tagged = tag !== undefined || moreTags.length > 0
       await holdRepository(records, draft, repository, now)
-      const isWhole = await expectContent(records, draft, { repository, manifest, sparse })
-      await linkManifest(records, draft, { repository, stored, manifest, image, isWhole, at, origin, tagged })
+      await expectContent(records, draft, { repository, manifest, sparse })
+      await linkManifest(records, draft, { repository, stored, manifest, image, at, origin, tagged })
       if (tag !== undefined) await moveTag(records, draft, { repository, tag, target, options })
       for (const more of new Set(moreTags)) {
         if (more !== tag) await moveTag(records, draft, { repository, tag: more, target, options: { origin } })

@@ -25,8 +25,6 @@ export type LinkRecord = {
   readonly createdAt?: string
   /** An image's, as its manifest and its configuration tell. */
   readonly image?: ImageFacts
-  /** Something below this index was not here when it was put; see `wholeness.ts`. */
-  readonly sparse?: true
   readonly removal?: string
 }
 

@@ -1,5 +1,6 @@
 import type { Digest } from '../protocol/digest.ts'
 import { parseManifest } from '../protocol/manifest.ts'
+import { manifestKind } from '../protocol/media-types.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import { getLink } from './records.ts'
 
@@ -8,18 +9,19 @@ export interface WholenessDeps {
   readonly readBytes: (digest: Digest) => Promise<Uint8Array>
 }
 
-const depthLimit = 16
-
 /**
- * Whether a manifest is here with everything below it. Clients may push an index some of whose manifests they leave out; what
- * was missing then may have come since. A marked index deeper than any real one counts as not whole.
+ * Whether a manifest is here with everything below it. Clients may push an index without some of its manifests, and remove one of
+ * them later: that an index is here says nothing of what it names.
  */
-export async function isWhole(deps: WholenessDeps, repository: string, digest: Digest, depth = 0): Promise<boolean> {
-  const link = await getLink(deps.records, repository, digest)
-  if (!link?.manifest) return false
-  if (!link.sparse) return true
-  if (depth === depthLimit) return false
-  const { manifests } = parseManifest(await deps.readBytes(digest), link.mediaType)
-  for (const child of manifests) if (!(await isWhole(deps, repository, child.digest, depth + 1))) return false
+export async function isWhole({ records, readBytes }: WholenessDeps, repository: string, digest: Digest) {
+  // A set is walked to its end also while it grows; each manifest is looked at once, however many indexes name it.
+  const named = new Set([digest])
+  for (const each of named) {
+    const link = await getLink(records, repository, each)
+    if (!link?.manifest) return false
+    if (manifestKind(link.mediaType) !== 'index') continue
+    const { manifests } = parseManifest(await readBytes(each), link.mediaType)
+    for (const child of manifests) named.add(child.digest)
+  }
   return true
 }
