@@ -4,7 +4,7 @@ import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
 import { withoutUsed } from './client-content.ts'
 import type { ParentView } from './look.ts'
-import { plan, type SyncStep } from './plan.ts'
+import { plan, type ReferenceState, type SyncStep } from './plan.ts'
 
 /** One step with what it is about. `local` is what the plan saw here, and what the step insists on. */
 export interface PlannedStep {
@@ -42,17 +42,24 @@ export async function planRepository(
     if (digest && !view.digests) continue
     const parent = digest ? (view.digests?.has(digest) ? digest : null) : (view.tags.get(reference) ?? null)
     const local = await localPlace(registry, repository, reference, digest)
-    const step = await wholly(registry, repository, plan({ reference, base, local, parent }, mode))
+    const step = await wholly({ registry, mode }, repository, { reference, base, local, parent })
     if (step.kind !== 'none') steps.push({ reference, local, step })
   }
   const kept = mode === 'ReadWrite' ? await withoutUsed({ registry, repository, bases }, steps) : steps
   return { steps: kept, shrunk: isShrunk(view, bases) }
 }
 
-/** Both hold the same index, but a client pushed it here without all of its manifests: what is missing still has to come. */
-async function wholly(registry: Registry, repository: string, step: SyncStep): Promise<SyncStep> {
-  if (step.kind !== 'agree' || (await registry.manifests.isWhole(repository, step.digest))) return step
-  return { kind: 'copyDown', digest: step.digest }
+/**
+ * Both hold the same index, but clients pushed it here without all of its manifests, or removed some: what is missing still has to
+ * come. In ReadWrite mode what was agreed on before stays as clients have left it.
+ */
+async function wholly({ registry, mode }: PlanContext, repository: string, state: ReferenceState): Promise<SyncStep> {
+  const step = plan(state, mode)
+  const isAgreed = step.kind === 'none' && mode === 'ReadOnly'
+  const { local, parent } = state
+  if (step.kind !== 'agree' && !isAgreed) return step
+  if (parent === null || local !== parent || (await registry.manifests.isWhole(repository, parent))) return step
+  return { kind: 'copyDown', digest: parent }
 }
 
 /** Tags and digests that the view can speak of, each once. */

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { anImage, anIndex } from '../../fixtures/image-builder.ts'
+import { openParent, parentKinds } from './parents.ts'
+import { openSite } from './site.ts'
+
+const repository = 'plant/app'
+const child = anImage({ seed: 'child' })
+const index = anIndex([child, anImage({ seed: 'other' })])
+const { digest } = child.manifest.descriptor
+
+for (const kind of parentKinds) {
+  test(`${kind}: an index that lost a manifest to a client is brought whole before another tag names it`, async (t) => {
+    const parent = await openParent(t, kind, [repository])
+    if (!parent) return
+    await parent.put(repository, index, 'v1')
+    const site = await openSite(t, parent.connection, [repository], { mode: 'ReadWrite' })
+    await site.sync()
+    await site.registry.manifests.remove(repository, digest, { origin: 'client:line-1' })
+    await parent.put(repository, index, 'v2')
+
+    await site.resync()
+
+    assert.equal(await site.tag(repository, 'v2'), index.manifest.descriptor.digest)
+    assert.equal(await site.holds(repository, digest), true)
+  })
+  test(`${kind}: a site that became ReadOnly brings what a client removed from an index before`, async (t) => {
+    const parent = await openParent(t, kind, [repository])
+    if (!parent) return
+    await parent.put(repository, index, 'v1')
+    const before = await openSite(t, parent.connection, [repository], { mode: 'ReadWrite' })
+    await before.sync()
+    await before.registry.manifests.remove(repository, digest, { origin: 'client:line-1' })
+    await before.stop()
+    const { blobs, records } = before
+    const site = await openSite(t, parent.connection, [repository], { mode: 'ReadOnly', blobs, records })
+
+    await site.resync()
+
+    assert.equal(await site.holds(repository, digest), true)
+  })
+}
