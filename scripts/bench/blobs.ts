@@ -61,8 +61,9 @@ export function pushLines({ largeBytes, chunkBytes }: Scale): readonly Line[] {
       group: 'pushes',
       unit: 'MiB',
       target: { speed: 2, cpu: 0.6 },
+      written: largeBytes,
       clean,
-      // Unmeasured: the first one also pays for warming up, and for memory that the machine hands out for the first time.
+      // Unmeasured: the first one also pays for warming up.
       async prepare(contender) {
         await withConnection(contender, (target) => push(target, newBlob()))
         await clean(contender)

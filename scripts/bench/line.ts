@@ -7,6 +7,8 @@ export interface Line {
   readonly group: Group
   readonly unit: 'requests' | 'operations' | 'MiB'
   readonly target?: Target
+  /** Bytes that the work of one round lays down in files, about. */
+  readonly written?: number
   /** Fills a contender, once, before the first round. */
   prepare?(contender: Contender): Promise<void>
   /** What must be ready before the clock runs, and then the work itself. */

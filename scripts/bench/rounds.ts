@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Contender } from './contenders.ts'
 import type { Line } from './line.ts'
 import { cpuSeconds, forgetPeak, memoryOf } from './processes.ts'
@@ -37,10 +39,25 @@ async function sample(line: Line, contender: Contender): Promise<Sample> {
   const work = await line.round(contender)
   // What others left to be written would be written while this one works.
   execFileSync('sync')
+  await warmMemory(contender.folder, line.written ?? 0)
   forgetPeak(pid)
   const before = cpuSeconds(pid)
   const load = await work()
   const taken = { line, contender: name, load, cpuSeconds: cpuSeconds(pid) - before, peakMemory: memoryOf(pid).peak }
   await line.clean?.(contender)
   return taken
+}
+
+const block = Buffer.alloc(1024 * 1024)
+
+/**
+ * Memory that lay free for seconds is given back by a virtual machine to its host, and dear to get again: up to two CPU
+ * seconds a GiB, which would fall on whoever writes first. So as much as is about to be written is written and removed.
+ */
+async function warmMemory(folder: string, bytes: number): Promise<void> {
+  if (bytes === 0) return
+  const path = join(folder, 'warm-memory')
+  await using file = await open(path, 'w')
+  for (let written = 0; written < bytes; written += block.length) await file.write(block)
+  await rm(path)
 }

@@ -63,10 +63,16 @@ export function zbLines({ operations: counts }: Scale): readonly Line[] {
       group: 'zb',
       unit: 'operations',
       target,
+      written: bytesOf(hand, count),
       prepare: fill,
       round: (contender) => deck(contender, hand, count)
     }
   }
+}
+
+function bytesOf(hand: readonly Operation[], count: number): number {
+  const pushes = hand.filter(({ push }) => push)
+  return pushes.reduce((sum, { image }) => sum + image.layer.size, 0) * Math.ceil(count / hand.length)
 }
 
 async function deck(contender: Contender, hand: readonly Operation[], count: number) {
