@@ -11,11 +11,14 @@ export function cpuSeconds(pid: number): number {
   return ticks / ticksPerSecond + childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), 0)
 }
 
-/** MiB in memory now (`VmRSS`) and at the most since `forgetPeak` (`VmHWM`). */
-export function memoryOf(pid: number): { readonly now: number; readonly peak: number } {
+/**
+ * MiB in memory now (`VmRSS`), what of it is the process's own and no file such as its program (`RssAnon`), and the most
+ * since `forgetPeak` (`VmHWM`).
+ */
+export function memoryOf(pid: number): { readonly now: number; readonly own: number; readonly peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
-  return { now: mebibytes('VmRSS'), peak: mebibytes('VmHWM') }
+  return { now: mebibytes('VmRSS'), own: mebibytes('RssAnon'), peak: mebibytes('VmHWM') }
 }
 
 /** proc(5), clear_refs: 5 sets the peak back to what is held now. */
