@@ -105,6 +105,21 @@ test('createOptions fit into the 4 KiB that the agent reads', () => {
   }
 })
 
+test('the debug template is the same deployment, with debug images, a debugger on this device only, and more in the log', () => {
+  const debug = readFileSync(join(root, 'deployment.debug.template.json'), 'utf8')
+
+  const same = debug
+    .replaceAll('.debug}', '}')
+    .replaceAll('"Debug"', '"Information"')
+    .replace(/ *"ExposedPorts": \{ "9229\/tcp": \{\} \},\n/, '')
+    .replace(/ *"PortBindings": \{ "9229\/tcp": .*\n/, '')
+    .replace(', "9229/tcp": {}', '')
+    .replace(/,\s*"9229\/tcp": \[\{ "HostIp": "127.0.0.1", "HostPort": "9230" \}\]/, '')
+  assert.notEqual(debug, text)
+  assert.deepEqual(JSON.parse(same), JSON.parse(text))
+  assert.equal(debug.match(/"9229\/tcp": \[\{ "HostIp": "127.0.0.1"/g)?.length, 2)
+})
+
 function keysOf(value: unknown): readonly string[] {
   if (typeof value !== 'object' || value === null) return []
   const own = Array.isArray(value) ? [] : Object.keys(value)
