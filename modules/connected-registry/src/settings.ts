@@ -2,7 +2,7 @@ import { type LogLevel, logLevels } from '@connected-registry/edge-module/log.ts
 import { z } from 'zod'
 import type { Mode } from './access/authorize.ts'
 import { isPasswordHash } from './access/passwords.ts'
-import type { Token } from './access/tokens.ts'
+import { isTokenName, type Token } from './access/tokens.ts'
 import { readDuration } from './durations.ts'
 import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
@@ -93,7 +93,7 @@ const syncSchema = z.strictObject({
 
 const tokenSchema = checked(
   z.strictObject({
-    name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{1,127}$/, 'is not a token name'),
+    name: z.string().refine(isTokenName, 'is not a token name'),
     status: z.enum(['enabled', 'disabled']).default('enabled'),
     passwords: z
       .array(

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
-import { loadSigningKey } from './access/signing-key.ts'
+import { loadSigningKeys } from './access/signing-keys.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
 import { logClientChanges } from './client-changes.ts'
 import { createGarbagePolicy } from './garbage-policy.ts'
@@ -54,8 +54,10 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const policy = createGarbagePolicy({ settings, bases, board })
   const registry = await createRegistry({ blobs, records, policy })
   await dropOrphans(registry.uploads, log)
-  const signingKey = await loadSigningKey(records)
-  const access = createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId })
+  const signingKeys = await loadSigningKeys(records, {
+    onFailure: (error) => log.warn({ reason: describe(error) }, 'signing key not rotated')
+  })
+  const access = createAccess({ tokens: () => settings().clientTokens, signingKeys, instanceId, log })
   const engine = createSyncEngine({ registry, blobs, bases, board, log, onIteration })
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
@@ -88,11 +90,11 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
 }
 
 /** Knows its clients, and tells them that it cannot serve: never that content is not there. */
-export async function createClosedSite({ settings }: SiteOptions): Promise<Site> {
-  const signingKey = await loadSigningKey(createMemoryRecordStore())
+export async function createClosedSite({ settings, log }: SiteOptions): Promise<Site> {
+  const signingKeys = await loadSigningKeys(createMemoryRecordStore())
   return {
     registry: createUnavailableRegistry(),
-    access: createAccess({ tokens: () => settings().clientTokens, signingKey, instanceId: 'closed' }),
+    access: createAccess({ tokens: () => settings().clientTokens, signingKeys, instanceId: 'closed', log }),
     apply: () => {},
     trust: () => {},
     traffic: () => noTraffic,

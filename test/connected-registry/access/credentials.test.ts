@@ -7,79 +7,108 @@ import { aToken } from './some-tokens.ts'
 function credentialsOf(tokens: readonly Token[], lineLimit?: number) {
   const state = { tokens, now: Date.parse('2026-01-01T00:00:00Z') }
   const now = () => state.now
-  return { state, credentials: createCredentials({ tokens: createTokens(() => state.tokens, now), now, lineLimit }) }
+  const credentials = createCredentials({ tokens: createTokens(() => state.tokens), now, lineLimit })
+  const prove = (name: string, password: string) => credentials.prove({ name, password, address: '127.0.0.1' })
+  /** The hash that was proved, or why it was refused. */
+  const outcome = async (name: string, password: string) => {
+    const proof = await prove(name, password)
+    return proof.kind === 'proved' ? proof.hash : proof.reason
+  }
+  return { state, prove, outcome }
 }
 
 test('each password of a token proves it, and nothing else does', async () => {
   const token = await aToken({ passwords: ['first', 'second'] })
-  const { credentials } = credentialsOf([token])
+  const { outcome } = credentialsOf([token])
 
-  assert.equal(await credentials.prove('reader', 'first'), token.passwords[0]!.hash)
-  assert.equal(await credentials.prove('reader', 'second'), token.passwords[1]!.hash)
-  for (const [name, password] of [
-    ['reader', 'third'],
-    ['reader', ''],
-    ['Reader', 'first'],
-    ['nobody', 'first'],
-    ['__proto__', 'first']
+  assert.equal(await outcome('reader', 'first'), token.passwords[0]!.hash)
+  assert.equal(await outcome('reader', 'second'), token.passwords[1]!.hash)
+  for (const [name, password, reason] of [
+    ['reader', 'third', 'wrong password'],
+    ['reader', '', 'wrong password'],
+    ['Reader', 'first', 'unknown token'],
+    ['nobody', 'first', 'unknown token'],
+    ['__proto__', 'first', 'unknown token']
   ] as const) {
-    assert.equal(await credentials.prove(name, password), undefined, `${name} ${password}`)
+    assert.equal(await outcome(name, password), reason, `${name} ${password}`)
   }
 })
 
 test('a disabled token, an expired password and an expiry that cannot be read prove nothing', async () => {
-  const { credentials } = credentialsOf([
+  const { outcome, prove } = credentialsOf([
     await aToken({ name: 'disabled', status: 'disabled' }),
     await aToken({ name: 'expired', passwords: [{ password: 'secret', expiry: '2025-12-31T23:59:59Z' }] }),
     await aToken({ name: 'garbled', passwords: [{ password: 'secret', expiry: 'soon' }] }),
     await aToken({ name: 'valid', passwords: [{ password: 'secret', expiry: '9999-12-31T23:59:59.999999+00:00' }] })
   ])
 
-  for (const name of ['disabled', 'expired', 'garbled']) {
-    assert.equal(await credentials.prove(name, 'secret'), undefined, name)
-  }
-  assert.ok(await credentials.prove('valid', 'secret'))
+  assert.equal(await outcome('disabled', 'secret'), 'disabled token')
+  assert.equal(await outcome('expired', 'secret'), 'expired password')
+  assert.equal(await outcome('garbled', 'secret'), 'expired password')
+  assert.equal((await prove('valid', 'secret')).kind, 'proved')
 })
 
 test('what was proved is refused at once when the settings no longer say so', async () => {
   const token = await aToken({ passwords: [{ password: 'secret', expiry: '2026-01-01T00:01:00Z' }] })
-  const { state, credentials } = credentialsOf([token])
-  assert.ok(await credentials.prove('reader', 'secret'))
+  const { state, outcome } = credentialsOf([token])
+  const { hash } = token.passwords[0]!
+  assert.equal(await outcome('reader', 'secret'), hash)
 
   state.tokens = [await aToken({ passwords: ['another'] })]
-  assert.equal(await credentials.prove('reader', 'secret'), undefined)
+  assert.equal(await outcome('reader', 'secret'), 'wrong password')
   state.tokens = []
-  assert.equal(await credentials.prove('reader', 'secret'), undefined)
+  assert.equal(await outcome('reader', 'secret'), 'unknown token')
   state.tokens = [{ ...token, status: 'disabled' }]
-  assert.equal(await credentials.prove('reader', 'secret'), undefined)
+  assert.equal(await outcome('reader', 'secret'), 'disabled token')
   state.tokens = [token]
-  assert.ok(await credentials.prove('reader', 'secret'))
+  assert.equal(await outcome('reader', 'secret'), hash)
   state.now += 60_000
-  assert.equal(await credentials.prove('reader', 'secret'), undefined)
+  assert.equal(await outcome('reader', 'secret'), 'expired password')
 })
 
 test('when too many are in line others are refused, but not those who were proved before', async () => {
-  const { credentials } = credentialsOf([await aToken()], 2)
-  await credentials.prove('reader', 'secret')
+  const { outcome, prove } = credentialsOf([await aToken()], 2)
+  await prove('reader', 'secret')
 
-  const inLine = [credentials.prove('reader', 'wrong'), credentials.prove('reader', 'wrong')]
-  await assert.rejects(credentials.prove('reader', 'wrong'), { code: 'TOOMANYREQUESTS' })
+  const inLine = [outcome('reader', 'wrong'), outcome('reader', 'wrong')]
+  await assert.rejects(prove('reader', 'wrong'), { code: 'TOOMANYREQUESTS' })
 
-  assert.ok(await credentials.prove('reader', 'secret'))
-  assert.deepEqual(await Promise.all(inLine), [undefined, undefined])
-  assert.equal(await credentials.prove('reader', 'wrong'), undefined)
+  assert.equal((await prove('reader', 'secret')).kind, 'proved')
+  assert.deepEqual(await Promise.all(inLine), ['wrong password', 'wrong password'])
+  assert.equal(await outcome('reader', 'wrong'), 'wrong password')
 })
 
 test('a proof is remembered for five minutes', async () => {
-  const { state, credentials } = credentialsOf([await aToken()], 1)
-  await credentials.prove('reader', 'secret')
+  const { state, outcome, prove } = credentialsOf([await aToken()], 1)
+  await prove('reader', 'secret')
 
   // With somebody in the only place, whoever is not remembered is refused.
-  const inLine = credentials.prove('reader', 'wrong')
-  assert.ok(await credentials.prove('reader', 'secret'))
+  const inLine = outcome('reader', 'wrong')
+  assert.equal((await prove('reader', 'secret')).kind, 'proved')
   state.now += 5 * 60_000
-  await assert.rejects(credentials.prove('reader', 'secret'), { code: 'TOOMANYREQUESTS' })
+  await assert.rejects(prove('reader', 'secret'), { code: 'TOOMANYREQUESTS' })
 
   await inLine
-  assert.ok(await credentials.prove('reader', 'secret'))
+  assert.equal((await prove('reader', 'secret')).kind, 'proved')
+})
+
+test('whoever guesses is slowed down, and who was proved before is not', async () => {
+  const { state, outcome, prove } = credentialsOf([await aToken(), await aToken({ name: 'writer' })])
+  await prove('reader', 'secret')
+  for (let guess = 0; guess < 10; guess++) assert.equal(await outcome('reader', `${guess}`), 'wrong password')
+
+  await assert.rejects(prove('reader', 'another'), { code: 'TOOMANYREQUESTS', detail: { retryAfterSeconds: 3 } })
+  assert.equal((await prove('reader', 'secret')).kind, 'proved')
+  assert.equal((await prove('writer', 'secret')).kind, 'proved')
+  state.now += 3000
+  assert.equal(await outcome('reader', 'another'), 'wrong password')
+})
+
+test('however many log in rightly, nobody is slowed down', async () => {
+  const { outcome, state } = credentialsOf([await aToken()])
+
+  for (let login = 0; login < 30; login++) {
+    state.now += 5 * 60_000
+    assert.match(await outcome('reader', 'secret'), /^scrypt/)
+  }
 })

@@ -126,3 +126,17 @@ test('a token that is removed or changed is refused at once, by password and by 
   served.settings.tokens = before
   assert.deepEqual(await statuses(), [200, 200])
 })
+
+test('whoever guesses is told how long to wait, and the log says who it was without the secret', async (t) => {
+  const served = await serveRegistry(t)
+  const guess = (at: number) => served.send('GET', '/v2/', basic('reader', `guess-${at}`))
+  for (let at = 0; at < 10; at++) assert.equal((await guess(at)).status, 401)
+
+  const slowed = await guess(10)
+
+  assert.deepEqual([slowed.status, slowed.code], [429, 'TOOMANYREQUESTS'])
+  assert.ok(Number(slowed.headers['retry-after']) >= 1)
+  assert.match(served.log(), /"name":"reader","address":"127\.0\.0\.1","reason":"wrong password"/)
+  assert.match(served.log(), /"reason":"too many attempts"/)
+  assert.doesNotMatch(served.log(), /guess-/)
+})

@@ -11,7 +11,7 @@ import { createLog } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from '../../../modules/connected-registry/src/access/access.ts'
 import type { Mode } from '../../../modules/connected-registry/src/access/authorize.ts'
 import { hashPassword } from '../../../modules/connected-registry/src/access/passwords.ts'
-import { loadSigningKey } from '../../../modules/connected-registry/src/access/signing-key.ts'
+import { loadSigningKeys } from '../../../modules/connected-registry/src/access/signing-keys.ts'
 import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
@@ -61,10 +61,10 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
   const made = await createRegistry({ blobs, records })
   const registry = options.registry?.(made) ?? made
   const settings: ServedRegistry['settings'] = { tokens: await someTokens(), mode: 'ReadOnly' }
-  const signingKey = await loadSigningKey(records)
-  const access = createAccess({ tokens: () => settings.tokens, signingKey, instanceId: 'instance-1' })
+  const signingKeys = await loadSigningKeys(records)
   const lines: string[] = []
   const log = createLog({ module: 'test', level: 'Debug', destination: { write: (line) => void lines.push(line) } })
+  const access = createAccess({ tokens: () => settings.tokens, signingKeys, instanceId: 'instance-1', log })
   const { loginServer } = options
   const status = () => ({ connectionState: 'Offline' })
   const handler = createHttpHandler({ registry, access, mode: () => settings.mode, status, loginServer, log })

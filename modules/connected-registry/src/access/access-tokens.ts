@@ -1,9 +1,10 @@
 import { hash, randomUUID } from 'node:crypto'
-import { errors, jwtVerify, SignJWT } from 'jose'
+import { errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import type { TokenScope } from '../protocol/token-scope.ts'
-import { type SigningKey, signingAlgorithm } from './signing-key.ts'
-import type { Identity, Tokens } from './tokens.ts'
+import { createRemembered } from './remembered.ts'
+import { refreshAlgorithm, type SigningKeys, signingAlgorithm } from './signing-keys.ts'
+import { type Identity, isInForce, type Token, type Tokens } from './tokens.ts'
 
 /** The bearers that this instance issues for minutes, and takes back (ACR, "JWT claims"). */
 export interface AccessTokens {
@@ -11,16 +12,22 @@ export interface AccessTokens {
   issue(name: string, passwordHash: string, access: readonly TokenScope[]): Promise<IssuedToken>
   /** Undefined: forged, expired, of another instance, or its token or password is no longer in force. */
   recognize(text: string): Promise<Identity | undefined>
+  /** Stands for the password at the token endpoint, and lasts as long as it does. */
+  issueRefreshToken(name: string, passwordHash: string): Promise<string>
+  /** The token and the hash of the password that a refresh token stands for. Undefined as for `recognize`. */
+  redeem(refreshToken: string): Promise<{ readonly token: Token; readonly hash: string } | undefined>
 }
 
 export interface IssuedToken {
   readonly accessToken: string
   readonly lifetimeSeconds: number
   readonly issuedAt: Date
+  /** Only where one was asked for. */
+  readonly refreshToken?: string
 }
 
 export interface AccessTokensOptions {
-  readonly signingKey: SigningKey
+  readonly signingKeys: SigningKeys
   /** The only audience: a token for one tier of a site is nothing at the next one. */
   readonly instanceId: string
   readonly tokens: Tokens
@@ -33,80 +40,122 @@ const lifetimeSeconds = 15 * 60
 const toleranceSeconds = 5
 const recognizedLimit = 1024
 
-const claimsShape = z.object({
-  sub: z.string(),
+const commonClaims = { sub: z.string(), version: z.literal('1.0'), password: z.string() }
+const accessClaims = z.object({
+  ...commonClaims,
   exp: z.number(),
-  version: z.literal('1.0'),
   grant_type: z.literal('access_token'),
-  password: z.string(),
   access: z.array(z.object({ type: z.string(), name: z.string(), actions: z.array(z.string()) }))
 })
-type Claims = z.infer<typeof claimsShape>
+type AccessClaims = z.infer<typeof accessClaims>
+const refreshClaims = z.object({ ...commonClaims, grant_type: z.literal('refresh_token') })
 
-/** A signature is checked once: after that the text itself, while it lasts, is the key to its claims. */
+/** What is known of an access token, and the token of the settings it was last compared with. */
+interface Recognized {
+  readonly claims: AccessClaims
+  readonly hash: string
+  token: Token
+  identity: Identity
+}
+
+/** A signature is checked once: after that the text, while it lasts, tells its claims. */
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { signingKey, instanceId, tokens, now = Date.now } = options
-  const recognized = new Map<string, Claims>()
+  const { signingKeys, instanceId, tokens, now = Date.now } = options
+  const recognized = createRemembered<Recognized>({ now, limit: recognizedLimit })
 
   async function issue(name: string, passwordHash: string, access: readonly TokenScope[]): Promise<IssuedToken> {
+    const { id, privateKey } = await signingKeys.current()
     const issuedAt = new Date(Math.floor(now() / 1000) * 1000)
-    const claims = { version: '1.0', grant_type: 'access_token', password: fingerprint(passwordHash), access }
-    const accessToken = await new SignJWT(claims)
-      .setProtectedHeader({ alg: signingAlgorithm, typ: 'JWT' })
+    const accessToken = await draft(name, passwordHash, { grant_type: 'access_token', roles: [], access }, issuedAt)
+      .setProtectedHeader({ alg: signingAlgorithm, typ: 'JWT', kid: id })
+      .setExpirationTime(issuedAt.getTime() / 1000 + lifetimeSeconds)
+      .sign(privateKey)
+    return { accessToken, lifetimeSeconds, issuedAt }
+  }
+
+  function issueRefreshToken(name: string, passwordHash: string): Promise<string> {
+    return draft(name, passwordHash, { grant_type: 'refresh_token' }, new Date(now()))
+      .setProtectedHeader({ alg: refreshAlgorithm, typ: 'JWT' })
+      .sign(signingKeys.refreshSecret)
+  }
+
+  function draft(
+    name: string,
+    passwordHash: string,
+    claims: Readonly<Record<string, unknown>>,
+    issuedAt: Date
+  ): SignJWT {
+    return new SignJWT({ version: '1.0', password: fingerprint(passwordHash), ...claims })
       .setJti(randomUUID())
       .setSubject(name)
       .setIssuer(issuer)
       .setAudience(instanceId)
       .setIssuedAt(issuedAt)
       .setNotBefore(issuedAt)
-      .setExpirationTime(issuedAt.getTime() / 1000 + lifetimeSeconds)
-      .sign(signingKey.privateKey)
-    return { accessToken, lifetimeSeconds, issuedAt }
   }
 
   async function recognize(text: string): Promise<Identity | undefined> {
-    const claims = recognized.get(text) ?? (await verify(text))
-    if (!claims || isOver(claims)) {
-      recognized.delete(text)
-      return undefined
+    const known = recognized.recall(text)
+    return known ? stillInForce(known) : verify(text)
+  }
+
+  function stillInForce(known: Recognized): Identity | undefined {
+    const token = tokens.find(known.claims.sub)
+    if (!token || !isInForce(token, known.hash, now())) return undefined
+    if (token !== known.token) {
+      known.token = token
+      known.identity = identityOf(token, known.claims)
     }
-    return identityOf(claims)
+    return known.identity
   }
 
-  async function verify(text: string): Promise<Claims | undefined> {
-    const payload = await verifiedPayload(text)
-    const claims = claimsShape.safeParse(payload)
-    if (!claims.success) return undefined
-    const [oldest] = recognized.keys()
-    if (oldest !== undefined && recognized.size >= recognizedLimit) recognized.delete(oldest)
-    recognized.set(text, claims.data)
-    return claims.data
+  async function verify(text: string): Promise<Identity | undefined> {
+    const payload = await verified(text, ({ kid = '' }) => ourKey(kid), { algorithms: [signingAlgorithm] })
+    const claims = accessClaims.safeParse(payload)
+    const password = claims.success ? passwordOf(claims.data) : undefined
+    if (!claims.success || !password) return undefined
+    const identity = identityOf(password.token, claims.data)
+    const until = (claims.data.exp + toleranceSeconds) * 1000
+    recognized.note(text, { claims: claims.data, ...password, identity }, until)
+    return identity
   }
 
-  // Our key and our algorithm, whatever the header says: `jwk`, `jku`, `x5u` and `kid` are never looked at (CVE-2025-24976).
-  async function verifiedPayload(text: string): Promise<unknown> {
-    const checks = { algorithms: [signingAlgorithm], typ: 'JWT', issuer, audience: instanceId }
+  async function redeem(refreshToken: string) {
+    const payload = await verified(refreshToken, () => signingKeys.refreshSecret, { algorithms: [refreshAlgorithm] })
+    const claims = refreshClaims.safeParse(payload)
+    return claims.success ? passwordOf(claims.data) : undefined
+  }
+
+  function ourKey(id: string): CryptoKey {
+    const key = signingKeys.publicKey(id)
+    if (!key) throw new errors.JWKSNoMatchingKey()
+    return key
+  }
+
+  // Our keys and our algorithm, whatever the header says: `jwk`, `jku` and `x5u` are never looked at (CVE-2025-24976), and
+  // `kid` only chooses among keys of ours.
+  async function verified(text: string, key: JWTVerifyGetKey, checks: JWTVerifyOptions): Promise<unknown> {
     const clock = { currentDate: new Date(now()), clockTolerance: toleranceSeconds }
     try {
-      const { payload } = await jwtVerify(text, signingKey.publicKey, { ...checks, ...clock })
-      return payload
+      return (await jwtVerify(text, key, { typ: 'JWT', issuer, audience: instanceId, ...checks, ...clock })).payload
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined
       throw error
     }
   }
 
-  function isOver(claims: Claims): boolean {
-    return now() >= (claims.exp + toleranceSeconds) * 1000
+  /** Undefined: the password that the bearer was issued for is no longer in force. */
+  function passwordOf(claims: { readonly sub: string; readonly password: string }) {
+    const token = tokens.find(claims.sub)
+    const password = token?.passwords.find(({ hash }) => fingerprint(hash) === claims.password)
+    return token && password && isInForce(token, password.hash, now()) ? { token, hash: password.hash } : undefined
   }
 
-  function identityOf({ sub, password, access }: Claims): Identity | undefined {
-    const token = tokens.enabled(sub)
-    const inForce = tokens.hashes(sub).some((passwordHash) => fingerprint(passwordHash) === password)
-    return token && inForce ? { name: sub, scopeMap: token.scopeMap, access } : undefined
-  }
+  return { issue, recognize, issueRefreshToken, redeem }
+}
 
-  return { issue, recognize }
+function identityOf({ name, scopeMap }: Token, { access }: AccessClaims): Identity {
+  return { name, scopeMap, access }
 }
 
 // The salt in a hash is never told to anybody, so that nothing can be guessed from its fingerprint.

@@ -1,57 +1,81 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { TokenScope } from '../protocol/token-scope.ts'
 import { createAccessTokens, type IssuedToken } from './access-tokens.ts'
+import { createAttempts } from './attempts.ts'
 import { grantedScopes, type Mode } from './authorize.ts'
-import { createCredentials } from './credentials.ts'
-import type { SigningKey } from './signing-key.ts'
+import { createCredentials, type Login, type Proof } from './credentials.ts'
+import { createRefusalLog } from './refusal-log.ts'
+import type { SigningKeys } from './signing-keys.ts'
 import { createTokens, type Identity, type Token } from './tokens.ts'
 
 /** Who a request comes from: by password, or by an access token that was issued for one. */
 export interface Access {
   /** Undefined: no such token, or not its password. Throws RegistryError TOOMANYREQUESTS. */
-  signIn(name: string, password: string): Promise<Identity | undefined>
+  signIn(login: Login): Promise<Identity | undefined>
   /** Undefined: not a token of ours, or no longer in force. */
   recognize(accessToken: string): Promise<Identity | undefined>
-  /** An access token for what of `scopes` the token's scope map and the mode allow, maybe nothing. Else as `signIn`. */
-  issue(credentials: NameAndPassword, scopes: readonly TokenScope[], mode: Mode): Promise<IssuedToken | undefined>
+  /** An access token for what of the scopes the token's scope map and the mode allow, maybe nothing. Else as `signIn`. */
+  issue(grant: Grant, request: TokenRequest): Promise<IssuedToken | undefined>
 }
 
-export interface NameAndPassword {
-  readonly name: string
-  readonly password: string
+/** What is shown for an access token: a password, or the refresh token that stands for one. */
+export type Grant = Login | { readonly refreshToken: string; readonly address: string }
+
+export interface TokenRequest {
+  readonly scopes: readonly TokenScope[]
+  readonly mode: Mode
+  /** With a refresh token beside it. */
+  readonly offline?: boolean
 }
 
 export interface AccessOptions {
-  /** The client tokens in force now; asked at each request. */
+  /** The client tokens in force now; asked at each request. A change is another list. */
   readonly tokens: () => readonly Token[]
-  readonly signingKey: SigningKey
+  readonly signingKeys: SigningKeys
   readonly instanceId: string
+  /** Told of refused logins, at a bounded rate. */
+  readonly log?: Log
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
 
-export function createAccess({ tokens: current, signingKey, instanceId, now = Date.now }: AccessOptions): Access {
-  const tokens = createTokens(current, now)
-  const credentials = createCredentials({ tokens, now })
-  const accessTokens = createAccessTokens({ signingKey, instanceId, tokens, now })
+export function createAccess({ tokens: current, signingKeys, instanceId, log, now = Date.now }: AccessOptions): Access {
+  const tokens = createTokens(current)
+  const credentials = createCredentials({ tokens, now, attempts: createAttempts({ now }) })
+  const accessTokens = createAccessTokens({ signingKeys, instanceId, tokens, now })
+  const refusals = createRefusalLog({ log, now })
 
-  async function signIn(name: string, password: string): Promise<Identity | undefined> {
-    const hash = await credentials.prove(name, password)
-    return hash === undefined ? undefined : identityOf(name)
+  async function signIn(login: Login): Promise<Identity | undefined> {
+    const proof = await prove(login)
+    return proof.kind === 'proved' ? identityOf(proof.token) : undefined
   }
 
-  function identityOf(name: string): Identity | undefined {
-    const token = tokens.enabled(name)
-    return token && { name, scopeMap: token.scopeMap }
+  async function prove(login: Login): Promise<Proof> {
+    const proof = await credentials.prove(login).catch((error: unknown) => {
+      refusals.note({ name: login.name, address: login.address, reason: 'too many attempts' })
+      throw error
+    })
+    if (proof.kind === 'refused') refusals.note({ name: login.name, address: login.address, reason: proof.reason })
+    return proof
   }
 
-  return {
-    signIn,
-    recognize: accessTokens.recognize,
-    async issue({ name, password }, scopes, mode) {
-      const hash = await credentials.prove(name, password)
-      const identity = identityOf(name)
-      if (hash === undefined || !identity) return undefined
-      return accessTokens.issue(name, hash, grantedScopes(identity, scopes, mode))
-    }
+  async function issue(grant: Grant, { scopes, mode, offline }: TokenRequest): Promise<IssuedToken | undefined> {
+    const shown = 'refreshToken' in grant ? await redeem(grant) : await prove(grant)
+    if (!shown || !('token' in shown)) return undefined
+    const { token, hash } = shown
+    const issued = await accessTokens.issue(token.name, hash, grantedScopes(identityOf(token), scopes, mode))
+    return offline ? { ...issued, refreshToken: await accessTokens.issueRefreshToken(token.name, hash) } : issued
   }
+
+  async function redeem({ refreshToken, address }: { readonly refreshToken: string; readonly address: string }) {
+    const redeemed = await accessTokens.redeem(refreshToken)
+    if (!redeemed) refusals.note({ address, reason: 'refresh token not in force' })
+    return redeemed
+  }
+
+  return { signIn, recognize: accessTokens.recognize, issue }
+}
+
+function identityOf({ name, scopeMap }: Token): Identity {
+  return { name, scopeMap }
 }

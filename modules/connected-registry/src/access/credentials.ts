@@ -1,18 +1,37 @@
-import { createHmac, randomBytes } from 'node:crypto'
 import { RegistryError } from '../protocol/errors.ts'
+import { type Attempts, createAttempts } from './attempts.ts'
 import { verifyPassword } from './passwords.ts'
-import type { Tokens } from './tokens.ts'
+import { createRemembered } from './remembered.ts'
+import { isAhead, isInForce, type Token, type Tokens } from './tokens.ts'
 
-/** Proves names and passwords against the tokens of the settings. */
+export interface NameAndPassword {
+  readonly name: string
+  readonly password: string
+}
+
+/** A name and a password, and where they came from. */
+export interface Login extends NameAndPassword {
+  /** Of the socket: what a header says of it counts for nothing. */
+  readonly address: string
+}
+
+export type Proof =
+  /** `hash`: of the password that was shown. */
+  | { readonly kind: 'proved'; readonly token: Token; readonly hash: string }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason }
+export type RefusalReason = 'unknown token' | 'disabled token' | 'expired password' | 'wrong password'
+
+/** Proves names and passwords against the tokens that are known. */
 export interface Credentials {
-  /** The hash that the password fits, or undefined. Throws RegistryError TOOMANYREQUESTS where too many are in line. */
-  prove(name: string, password: string): Promise<string | undefined>
+  /** Throws RegistryError TOOMANYREQUESTS where too many are in line, or have failed. */
+  prove(login: Login): Promise<Proof>
 }
 
 export interface CredentialsOptions {
   readonly tokens: Tokens
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  readonly attempts?: Attempts
   /** How many may be in line before others are refused. */
   readonly lineLimit?: number
 }
@@ -25,46 +44,59 @@ const nobodysHash = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
 /**
  * A hash costs tens of milliseconds and megabytes on purpose, so they are computed one at a time. What was proved is
- * remembered for five minutes under a key of this process: Basic on each request is then as fast as an access token.
+ * remembered for five minutes: Basic on each request is then as fast as an access token, and no guesser shuts it out.
  */
-export function createCredentials({ tokens, now = Date.now, lineLimit = 64 }: CredentialsOptions): Credentials {
+export function createCredentials({ tokens, now = Date.now, ...options }: CredentialsOptions): Credentials {
+  const { attempts = createAttempts({ now }), lineLimit = 64 } = options
   const inTurn = createLine(lineLimit)
-  const remembered = new Map<string, number>()
-  const key = randomBytes(32)
+  const remembered = createRemembered<string>({ now, limit: rememberedLimit })
 
-  async function prove(name: string, password: string): Promise<string | undefined> {
-    return recall(name, password) ?? inTurn(async () => recall(name, password) ?? (await compute(name, password)))
+  async function prove(login: Login): Promise<Proof> {
+    const known = recall(login)
+    if (known) return known
+    const giveBack = attempts.take(login.name, login.address)
+    const proof = await inTurn(async () => recall(login) ?? (await compute(login))).catch((error: unknown) => {
+      giveBack()
+      throw error
+    })
+    if (proof.kind === 'proved') giveBack()
+    return proof
   }
 
-  function recall(name: string, password: string): string | undefined {
-    if (remembered.size === 0) return undefined
-    return tokens.hashes(name).find((hash) => (remembered.get(labelOf(name, password, hash)) ?? 0) > now())
+  function recall(login: Login): Proof | undefined {
+    const hash = remembered.recall(secretOf(login))
+    const token = hash === undefined ? undefined : tokens.find(login.name)
+    return hash !== undefined && token && isInForce(token, hash, now()) ? { kind: 'proved', token, hash } : undefined
   }
 
-  async function compute(name: string, password: string): Promise<string | undefined> {
-    const hashes = tokens.hashes(name).slice(0, passwordsPerToken)
+  async function compute(login: Login): Promise<Proof> {
+    const { name, password } = login
+    const passwords = tokens.find(name)?.passwords.slice(0, passwordsPerToken) ?? []
+    const hashes = passwords.map(({ hash }) => hash)
     for (const hash of [...hashes, nobodysHash, nobodysHash].slice(0, passwordsPerToken)) {
-      if (!(await verifyPassword(password, hash)) || !hashes.includes(hash)) continue
-      remember(labelOf(name, password, hash))
-      return hash
+      if ((await verifyPassword(password, hash)) && hashes.includes(hash)) return judge(login, hash)
     }
-    return undefined
+    return judge(login, undefined)
   }
 
-  function remember(label: string): void {
-    const [oldest] = remembered.keys()
-    if (oldest !== undefined && remembered.size >= rememberedLimit) remembered.delete(oldest)
-    remembered.delete(label)
-    remembered.set(label, now() + rememberedMs)
-  }
-
-  function labelOf(name: string, password: string, hash: string): string {
-    return createHmac('sha256', key)
-      .update(JSON.stringify([name, password, hash]))
-      .digest('base64')
+  // Asked again: computing takes a while, and the token may have changed meanwhile.
+  function judge(login: Login, hash: string | undefined): Proof {
+    const token = tokens.find(login.name)
+    if (!token) return { kind: 'refused', reason: 'unknown token' }
+    if (token.status !== 'enabled') return { kind: 'refused', reason: 'disabled token' }
+    const password = token.passwords.find((password) => password.hash === hash)
+    if (hash === undefined || !password) return { kind: 'refused', reason: 'wrong password' }
+    if (!isAhead(password, now())) return { kind: 'refused', reason: 'expired password' }
+    remembered.note(secretOf(login), hash, now() + rememberedMs)
+    return { kind: 'proved', token, hash }
   }
 
   return { prove }
+}
+
+// A name holds no colon (RFC 7617).
+function secretOf({ name, password }: NameAndPassword): string {
+  return `${name}:${password}`
 }
 
 function createLine(limit: number): <T>(work: () => Promise<T>) => Promise<T> {

@@ -1,7 +1,7 @@
 import type { ScopeMap } from '../protocol/scope-map.ts'
 import type { TokenScope } from '../protocol/token-scope.ts'
 
-/** ACR's token: a name, up to two passwords and one scope map. */
+/** ACR's token: a name, up to two passwords and one scope map. Never changed: a change is another object. */
 export interface Token {
   readonly name: string
   readonly status: 'enabled' | 'disabled'
@@ -25,24 +25,40 @@ export interface Identity {
   readonly access?: readonly TokenScope[]
 }
 
-/** The tokens as the settings have them at this moment, so that a change counts from the next request on. */
+/** The tokens that are known at this moment, enabled or not, so that a change counts from the next request on. */
 export interface Tokens {
-  /** Undefined: unknown or disabled. */
-  enabled(name: string): Token | undefined
-  /** The hashes of its passwords that have not expired; none where it is unknown or disabled. */
-  hashes(name: string): readonly string[]
+  find(name: string): Token | undefined
 }
 
-export function createTokens(current: () => readonly Token[], now: () => number = Date.now): Tokens {
-  const enabled = (name: string) => current().find((token) => token.name === name && token.status === 'enabled')
+/** `current` is asked at each look, and read only when it gives another list than before. */
+export function createTokens(current: () => readonly Token[]): Tokens {
+  let read: readonly Token[] = []
+  let byName: ReadonlyMap<string, Token> = new Map()
   return {
-    enabled,
-    hashes: (name) =>
-      (enabled(name)?.passwords ?? []).filter(({ expiry }) => isAhead(expiry, now())).map(({ hash }) => hash)
+    find(name) {
+      const tokens = current()
+      if (tokens !== read) {
+        read = tokens
+        byName = new Map(tokens.map((token) => [token.name, token]))
+      }
+      return byName.get(name)
+    }
   }
 }
 
+/** True while the token is enabled and this hash is one of its passwords that have not expired. */
+export function isInForce(token: Token, hash: string, now: number): boolean {
+  return (
+    token.status === 'enabled' && token.passwords.some((password) => password.hash === hash && isAhead(password, now))
+  )
+}
+
 // An expiry that cannot be read has passed.
-function isAhead(expiry: string | undefined, now: number): boolean {
+export function isAhead({ expiry }: TokenPassword, now: number): boolean {
   return expiry === undefined || now < Date.parse(expiry)
+}
+
+/** ACR's grammar of a token's name. */
+export function isTokenName(text: string): boolean {
+  return /^[a-zA-Z0-9][a-zA-Z0-9._-]{1,127}$/.test(text)
 }

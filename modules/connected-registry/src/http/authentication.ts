@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
-import type { Access, NameAndPassword } from '../access/access.ts'
+import type { Access } from '../access/access.ts'
+import type { Login, NameAndPassword } from '../access/credentials.ts'
 import type { Identity } from '../access/tokens.ts'
 import { formatBearerChallenge } from '../protocol/challenge.ts'
 import { RegistryError } from '../protocol/errors.ts'
@@ -15,14 +16,24 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 export async function authenticate(access: Access, request: IncomingMessage): Promise<Identity | undefined> {
   const { scheme, value } = readAuthorization(request)
   if (scheme === 'bearer') return access.recognize(value)
-  const credentials = scheme === 'basic' ? readBasic(value) : undefined
-  return credentials && access.signIn(credentials.name, credentials.password)
+  const login = scheme === 'basic' ? loginIn(request, value) : undefined
+  return login && access.signIn(login)
 }
 
 /** The name and password of a request with Basic authentication. */
-export function basicCredentials(request: IncomingMessage): NameAndPassword | undefined {
+export function basicLogin(request: IncomingMessage): Login | undefined {
   const { scheme, value } = readAuthorization(request)
-  return scheme === 'basic' ? readBasic(value) : undefined
+  return scheme === 'basic' ? loginIn(request, value) : undefined
+}
+
+/** The other end of the socket. Undefined: it is gone already. */
+export function addressOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? 'unknown'
+}
+
+function loginIn(request: IncomingMessage, value: string): Login | undefined {
+  const credentials = readBasic(value)
+  return credentials && { ...credentials, address: addressOf(request) }
 }
 
 /** 401 with the way to an access token for `scope` (distribution's token specification, "How to authenticate"). */

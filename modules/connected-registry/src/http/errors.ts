@@ -33,13 +33,19 @@ async function answerFailure(ctx: Context, failure: RegistryError): Promise<void
   if (res.headersSent) return void res.destroy()
   if (req.socket.destroyed) return
   const body = errorBody(failure.code, failure.message, failure.detail)
-  const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': 1 } : {}
+  const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': secondsToWait(failure) } : {}
   const content = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
   res.writeHead(failure.status, { ...apiVersion, ...content, ...retry })
   if (!hasBody(req)) return void res.end(body)
   res.write(body)
   await discardBody(req)
   res.end()
+}
+
+/** As many as whoever refused it knows of, else one. */
+function secondsToWait({ detail }: RegistryError): number {
+  const isKnown = typeof detail === 'object' && detail !== null && 'retryAfterSeconds' in detail
+  return isKnown ? Number(detail.retryAfterSeconds) : 1
 }
 
 function logUnexpected(log: Log, ctx: Context, error: unknown): void {

@@ -3,7 +3,7 @@ import type { Mode } from '../access/authorize.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { parseTokenScopes } from '../protocol/token-scope.ts'
 import { answerJson } from './answer.ts'
-import { basicCredentials, basicRequired } from './authentication.ts'
+import { basicLogin, basicRequired } from './authentication.ts'
 import type { Handler } from './handler.ts'
 
 // A scope is a few hundred bytes of an access token, which comes back in a header with each request.
@@ -15,9 +15,9 @@ const scopeLimit = 50
  */
 export function getAccessToken(access: Access, mode: () => Mode): Handler {
   return async (ctx) => {
-    const credentials = basicCredentials(ctx.req)
+    const login = basicLogin(ctx.req)
     const scopes = parseTokenScopes(ctx.query.scope ?? []).slice(0, scopeLimit)
-    const issued = credentials && (await access.issue(credentials, scopes, mode()))
+    const issued = login && (await access.issue(login, { scopes, mode: mode() }))
     if (!issued) throw basicRequired(ctx)
     const { accessToken, lifetimeSeconds, issuedAt } = issued
     const times = { expires_in: lifetimeSeconds, issued_at: issuedAt.toISOString() }
