@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { request as send, type Dispatcher as Undici } from 'undici'
 import { type Answer, refusal } from './answer.ts'
@@ -20,13 +21,18 @@ export interface Dispatcher {
   close(): Promise<void>
 }
 
-/** Reads only: all of them may be repeated. */
 export interface ParentRequest {
   readonly operation: string
-  readonly method: 'GET' | 'HEAD'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
+  /** Begun anew for each attempt. Chunks must stay as they are. */
+  readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly signal: AbortSignal
+  /** Whether it may be repeated can only be told by whoever asks: it is sent once. */
+  readonly once?: boolean
+  /** What the parent needs for its answer beside the time that every answer may take. */
+  readonly workMs?: number
   /** The answer is content that may take hours: only its idle time is limited. */
   readonly endless?: boolean
 }
@@ -76,25 +82,30 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
     return read(answer)
   }
 
-  async function ask({ operation, method, url, headers, signal, endless }: ParentRequest): Promise<Answer> {
-    const deadline = endless ? undefined : AbortSignal.timeout(timeouts.answerMs)
-    const failure = (cause: unknown) => networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
+  async function ask(request: ParentRequest): Promise<Answer> {
+    const { operation, method, url, headers, signal, endless, workMs = 0 } = request
+    const deadline = endless ? undefined : AbortSignal.timeout(timeouts.answerMs + workMs)
+    const body = bodyToSend(request.body)
+    const failure = (cause: unknown) =>
+      body?.failure() ?? networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
     requests++
     const response = await send(url, {
       dispatcher: agent,
       method,
       headers: { ...commonHeaders, ...headers },
+      body: body?.content ?? null,
+      headersTimeout: timeouts.headersMs + workMs,
       signal: deadline ? AbortSignal.any([signal, deadline]) : signal
     }).catch((cause) => {
       throw failure(cause)
     })
     // Whoever reads the body learns of its failure; one that nobody reads yet must not end the process.
-    const { statusCode: status, body } = response
-    body.on('error', () => {})
+    const { statusCode: status, body: answered } = response
+    answered.on('error', () => {})
     log?.debug({ operation, method, host: url.host, path: url.pathname, status }, 'parent answered')
     const cut = (cause: unknown) => networkError(cause, 'INTERRUPTED', { operation, url, signal, deadline })
-    const close = () => void body.destroy()
-    return { operation, url, status, headers: response.headers, body: bodyOf(body, cut), close }
+    const close = () => void answered.destroy()
+    return { operation, url, status, headers: response.headers, body: bodyOf(answered, cut), close }
   }
 
   return {
@@ -105,7 +116,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
         try {
           return await exchange({ ...request, signal }, read)
         } catch (error) {
-          const pause = pauseBeforeRetry(error, attempt, retry, random)
+          const pause = request.once ? undefined : pauseBeforeRetry(error, attempt, retry, random)
           // An open breaker would only hide what happened.
           if (pause === undefined || breakers(request.url).waitMs() > pause) throw error
           log?.warn(
@@ -122,6 +133,21 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       await agent.destroy()
     }
   }
+}
+
+/** What a stream of our own fails of is no failure of the network: `failure` tells it. */
+function bodyToSend(body: ParentRequest['body']) {
+  if (typeof body !== 'function') return body && { content: body, failure: () => undefined }
+  let failed: unknown
+  async function* watched(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* content
+    } catch (error) {
+      failed = error
+      throw error
+    }
+  }
+  return { content: Readable.from(watched(body()), { objectMode: false }), failure: () => failed }
 }
 
 async function* bodyOf(

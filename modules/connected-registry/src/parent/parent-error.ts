@@ -12,6 +12,7 @@ const failures = {
   DENIED: { retryable: false, text: 'denied access' },
   NOT_FOUND: { retryable: false, text: 'has nothing there' },
   NAME_UNKNOWN: { retryable: false, text: 'does not know the repository' },
+  REFUSED: { retryable: false, text: 'refused the change' },
   UNSUPPORTED: { retryable: false, text: 'does not support this' },
   BAD_ANSWER: { retryable: false, text: 'gave an answer that cannot be used' },
   DIGEST_MISMATCH: { retryable: false, text: 'sent content that is not what its digest says' },

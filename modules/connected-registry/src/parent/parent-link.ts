@@ -21,6 +21,8 @@ export function urlOf({ connection }: Pick<ParentLink, 'connection'>, path: stri
 /** ACR, "Scope mapping"; distribution's token specification, "Resource Provider Use". */
 export const scopes = {
   pull: (repository: string) => `repository:${repository}:pull`,
+  push: (repository: string) => `repository:${repository}:pull,push`,
+  remove: (repository: string) => `repository:${repository}:delete`,
   metadata: (repository: string) => `repository:${repository}:metadata_read`,
   catalog: 'registry:catalog:*'
 } as const

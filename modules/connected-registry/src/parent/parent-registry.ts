@@ -2,6 +2,7 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { ParentConnection } from '../protocol/connection-string.ts'
 import type { ContentSource } from '../protocol/content.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
+import type { Digest } from '../protocol/digest.ts'
 import { essence } from '../protocol/media-types.ts'
 import { isRepositoryName, isTag, type Reference } from '../protocol/reference.ts'
 import { badAnswer, discard, headerOf, refusal } from './answer.ts'
@@ -20,6 +21,7 @@ import {
   type TagEntry
 } from './metadata.ts'
 import { type ParentLink, urlOf } from './parent-link.ts'
+import { createParentTarget, type ParentTarget, type ParentTargetOptions } from './parent-target.ts'
 import { listReferrers } from './referrers.ts'
 import { listTags } from './tags.ts'
 
@@ -44,12 +46,16 @@ export interface ParentRepository extends ContentSource {
   readonly name: string
   /** What the tag names now, by one HEAD. Undefined: the registry itself says that there is no such tag. */
   resolveTag(tag: string, signal: AbortSignal): Promise<Descriptor | undefined>
+  /** The same by digest. */
+  resolveDigest(digest: Digest, signal: AbortSignal): Promise<Descriptor | undefined>
   /** Complete when it ends; throws otherwise, also after some tags. */
   listTags(signal: AbortSignal): AsyncIterable<string>
   /** ACR's metadata. Undefined: ACR does not know the repository. */
   attributes(signal: AbortSignal): Promise<RepositoryAttributes | 'unsupported' | undefined>
   tagEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<TagEntry>
   manifestEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<ManifestEntry>
+  /** For changes. They are made by its own signal, for a copy asks it many things. */
+  target(options: ParentTargetOptions): ParentTarget
 }
 
 export interface ParentRegistryDeps {
@@ -87,10 +93,16 @@ function repository(link: ParentLink, metadata: Metadata, name: string): ParentR
     blob: (descriptor, offset, signal) => openBlob(link, { repository: name, descriptor, offset, signal }),
     referrers: (subject, signal) => listReferrers(link, { repository: name, subject, signal }),
     resolveTag: async (tag, signal) => headManifest(link, { repository: name, reference: tagReference(tag), signal }),
+    resolveDigest: (digest, signal) =>
+      headManifest(link, { repository: name, reference: { kind: 'digest', digest }, signal }),
     listTags: (signal) => listTags(link, name, signal),
     attributes: (signal) => metadata.attributes(name, signal),
     tagEntries: (signal, order) => metadata.tagEntries(name, signal, order),
-    manifestEntries: (signal, order) => metadata.manifestEntries(name, signal, order)
+    manifestEntries: (signal, order) => metadata.manifestEntries(name, signal, order),
+    target: (options) => {
+      const isAcr = async (signal: AbortSignal) => (await metadata.attributes(name, signal)) !== 'unsupported'
+      return createParentTarget(link, name, isAcr, options)
+    }
   }
 }
 

@@ -41,7 +41,8 @@ export function createTokenCache({ dispatcher, clock, credentials, tokenName }: 
 
   // One renewal at a time serves everybody who waits for it. No caller's signal ends it: the dispatcher's time-outs do.
   function renewal(endpoint: TokenEndpoint, scope: string): Promise<HeldToken> {
-    const scopes = [scope, demanded.get(scope) ?? ''].filter((text) => text !== '')
+    // A request may need rights in two repositories: its scope names both, with a space between them.
+    const scopes = [...scope.split(' '), demanded.get(scope) ?? ''].filter((text) => text !== '')
     const key = scopes.join(' ')
     const running = underWay.get(key)
     if (running) return running
