@@ -3,11 +3,16 @@ import test from 'node:test'
 import {
   authorize,
   authorizeCatalog,
+  authorizeGateway,
   grantedScopes,
   mayList
 } from '../../../modules/connected-registry/src/access/authorize.ts'
 import type { Identity } from '../../../modules/connected-registry/src/access/tokens.ts'
-import { type Action, parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
+import {
+  type Action,
+  type GatewayAction,
+  parseScopeMap
+} from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { parseTokenScopes } from '../../../modules/connected-registry/src/protocol/token-scope.ts'
 
 const actions: readonly Action[] = [
@@ -102,4 +107,42 @@ test('the catalog is for whoever may read something, and shows nothing else', ()
     [mayList(lister, 'app/web'), mayList(everything, 'app/web'), mayList(pusher, 'app/web'), mayList(lister, 'other')],
     [true, true, false, false]
   )
+})
+
+test('the channel of a connected registry is for whoever its scope map names it for, in whatever case', () => {
+  const { scopeMap } = parseScopeMap(['gateway/Site-A/config/read', 'gateway/site-a/message/write'])
+  const child: Identity = { name: 'child', scopeMap }
+  const ask = (identity: Identity | undefined, action: GatewayAction, gateway: string) =>
+    authorizeGateway({ identity, action, gateway }).kind
+
+  assert.equal(ask(undefined, 'config/read', 'site-a'), 'unauthenticated')
+  assert.equal(ask(child, 'config/read', 'site-a'), 'allowed')
+  assert.equal(ask(child, 'message/write', 'SITE-A'), 'allowed')
+  assert.equal(ask(child, 'config/write', 'site-a'), 'denied')
+  assert.equal(ask(child, 'config/read', 'site-b'), 'denied')
+  const access = [{ type: 'gateway', name: 'site-a', actions: ['config_read'] }]
+  assert.equal(ask({ ...child, access }, 'config/read', 'Site-A'), 'allowed')
+  assert.equal(ask({ ...child, access }, 'message/write', 'site-a'), 'unauthenticated')
+  // A right to a gateway is none to a repository of that name, and the other way round.
+  assert.equal(
+    authorize({ identity: child, action: 'content/read', repository: 'site-a', mode: 'ReadWrite' }).kind,
+    'denied'
+  )
+  assert.equal(ask(everything, 'config/read', 'app/web'), 'denied')
+})
+
+test('gateway scopes are granted as far as the scope map goes, whatever the mode', () => {
+  const { scopeMap } = parseScopeMap(['gateway/site-a/config/read', 'gateway/site-a/message/write'])
+  const asked = parseTokenScopes(['gateway:site-a:*', 'gateway:site-b:config_read', 'gateway:site-a:config_write,fly'])
+
+  assert.deepEqual(grantedScopes({ name: 'child', scopeMap }, asked, 'ReadOnly'), [
+    { type: 'gateway', name: 'site-a', actions: ['config_read', 'message_write'] }
+  ])
+})
+
+test('a scope map for all repositories grants nothing for what cannot be one', () => {
+  const { scopeMap } = parseScopeMap(['repositories/*/content/read'])
+  const asked = parseTokenScopes(['repository:../etc:pull', 'repository:UPPER:pull', 'repository:a:5000/b:pull'])
+
+  assert.deepEqual(grantedScopes({ name: 'all', scopeMap }, asked, 'ReadOnly'), [])
 })

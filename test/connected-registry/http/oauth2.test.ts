@@ -56,7 +56,7 @@ test('scopes may be repeated or joined by spaces, and what is not granted is lef
 test('a login without a scope gets an access token that opens nothing but the base', async (t) => {
   const served = await serveRegistry(t)
   await served.hold('app/web', anImage(), 'v1')
-  const login = '/acr/oauth2/token?account=reader&client_id=docker&offline_token=true&service=x'
+  const login = '/acr/oauth2/token?account=reader&client_id=docker&service=x'
 
   const answer = await served.send('GET', login, basic())
   const bearer = bearerHeader((JSON.parse(answer.text) as TokenAnswer).token)
@@ -95,14 +95,54 @@ test('wrong credentials get no access token, whatever is wrong with them', async
   assert.doesNotMatch(served.log(), new RegExp(password))
 })
 
-test('POST is refused so that containerd falls back to GET', async (t) => {
+test('so many scopes that no header could carry their access token are refused by name', async (t) => {
   const served = await serveRegistry(t)
-  const form = Buffer.from('grant_type=password&username=reader&password=secret')
+  const query = Array.from({ length: 51 }, (_, at) => `scope=repository:app/${at}:pull`).join('&')
 
-  const answer = await served.send('POST', '/acr/oauth2/token', {}, form)
+  const answer = await served.send('GET', `/acr/oauth2/token?${query}`, basic())
 
-  assert.deepEqual([answer.status, answer.code], [405, 'UNSUPPORTED'])
-  assert.equal(answer.headers.allow, 'GET, HEAD')
+  assert.deepEqual([answer.status, answer.code], [413, 'TOO_LARGE'])
+  assert.match(answer.text, /more than 50 scopes/)
+})
+
+test('fifty scopes of the longest names fit into a header', async (t) => {
+  const served = await serveRegistry(t)
+  const tail = 'x'.repeat(249)
+  const path = (at: number) => `/v2/app/${String(at).padStart(2, '0')}${tail.slice(2)}/tags/list`
+  const scopes = Array.from({ length: 50 }, (_, at) => `repository:${path(at).slice(4, -10)}:*`)
+
+  const issued = await served.send('GET', `/acr/oauth2/token?scope=${scopes.join('+')}`, basic('writer'))
+  const token = (JSON.parse(issued.text) as TokenAnswer).token
+  const answer = await served.send('GET', path(49), bearerHeader(token))
+
+  assert.equal((decodeJwt(token).access as unknown[]).length, 50)
+  assert.deepEqual([answer.status, answer.code], [404, 'NAME_UNKNOWN'])
+})
+
+test('scopes of odd spellings open nothing, and break nothing', async (t) => {
+  const served = await serveRegistry(t)
+  served.settings.tokens = [await aToken('reader', ['repositories/*/content/read'])]
+  const odd = [
+    'repository:../../etc:pull',
+    'repository:app/../other:pull',
+    'repository:app%252fweb:pull',
+    'repository:APP/web:pull',
+    'repository:äpp:pull',
+    'repository:app//web:pull',
+    'repository:__proto__:pull',
+    'registry:other:*',
+    'registry:catalog:pull',
+    'gateway:other-site:config_read',
+    'repository:app/web:fly',
+    '%00',
+    '%ff%fe'
+  ]
+
+  for (const scope of [...odd, odd.join('+')]) {
+    const answer = await served.send('GET', `/acr/oauth2/token?scope=${encodeURI(scope)}`, basic())
+    assert.equal(answer.status, 200, scope)
+    assert.deepEqual(decodeJwt((JSON.parse(answer.text) as TokenAnswer).token).access, [], scope)
+  }
 })
 
 test('a token that is removed or changed is refused at once, by password and by access token', async (t) => {
@@ -128,7 +168,7 @@ test('a token that is removed or changed is refused at once, by password and by 
 })
 
 test('whoever guesses is told how long to wait, and the log says who it was without the secret', async (t) => {
-  const served = await serveRegistry(t)
+  const served = await serveRegistry(t, { now: () => 1_000_000 })
   const guess = (at: number) => served.send('GET', '/v2/', basic('reader', `guess-${at}`))
   for (let at = 0; at < 10; at++) assert.equal((await guess(at)).status, 401)
 

@@ -6,7 +6,7 @@ import { basic, bearerHeader, rawExchange, serveRegistry } from './served-regist
 
 const absent = `sha256:${'0'.repeat(64)}`
 // Everybody may ask for an access token: the credentials are the question.
-const open = ['{/acr}/oauth2/token']
+const open = ['{/acr}/oauth2/token', '{/acr}/oauth2/exchange']
 
 function examplePath(pattern: string): string {
   return pattern.replace('{/acr}', '/acr').replace('*repository', 'app/web').replace(':reference', absent)

@@ -52,6 +52,8 @@ export interface ServeOptions {
   readonly loginServer?: string
   readonly blobs?: BlobStore
   readonly registry?: (registry: Registry) => Registry
+  /** Of access; milliseconds since 1970. */
+  readonly now?: () => number
 }
 
 /** A registry in memory behind real HTTP. Tokens: `reader` (app/*, content/read) and `writer` (everything on app/*). */
@@ -64,7 +66,13 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
   const signingKeys = await loadSigningKeys(records)
   const lines: string[] = []
   const log = createLog({ module: 'test', level: 'Debug', destination: { write: (line) => void lines.push(line) } })
-  const access = createAccess({ tokens: () => settings.tokens, signingKeys, instanceId: 'instance-1', log })
+  const access = createAccess({
+    tokens: () => settings.tokens,
+    signingKeys,
+    instanceId: 'instance-1',
+    log,
+    now: options.now
+  })
   const { loginServer } = options
   const status = () => ({ connectionState: 'Offline' })
   const handler = createHttpHandler({ registry, access, mode: () => settings.mode, status, loginServer, log })

@@ -45,6 +45,15 @@ test('scopes come repeated, joined by spaces, or both; the same name is one scop
   assert.deepEqual(parsed.map(formatTokenScope), ['repository:a:pull,push', 'repository:b:pull'])
 })
 
+// Whoever asks has not shown any credentials yet: what grows with the square of these lengths would hold everybody up.
+test('very many scopes of one name, and very many actions of one scope, are merged in one pass', () => {
+  const word = (at: number) => `a${at.toString(2).replaceAll('0', 'b').replaceAll('1', 'c')}`
+  const words = Array.from({ length: 100_000 }, (_, at) => word(at))
+
+  assert.equal(parseTokenScopes(words.map((action) => `repository:a:${action}`))[0]!.actions.length, words.length)
+  assert.equal(parseTokenScopes(`repository:a:${words.join(',')}`)[0]!.actions.length, words.length)
+})
+
 test('what is written as a scope is read again', () => {
   const name = fc.array(fc.stringMatching(/^[a-z0-9]{1,8}$/), { minLength: 1 }).map((parts) => parts.join(':'))
   const actions = fc.uniqueArray(fc.constantFrom('pull', 'push', 'delete', 'metadata_read', '*'), { minLength: 1 })

@@ -1,4 +1,5 @@
-import { type Action, allows } from '../protocol/scope-map.ts'
+import { isRepositoryName } from '../protocol/reference.ts'
+import { type Action, allows, allowsGateway, type GatewayAction } from '../protocol/scope-map.ts'
 import type { TokenScope } from '../protocol/token-scope.ts'
 import type { Identity } from './tokens.ts'
 
@@ -18,6 +19,8 @@ export interface AccessRequest {
   readonly mode: Mode
 }
 
+const allowed = { kind: 'allowed' } as const
+const unauthenticated = { kind: 'unauthenticated' } as const
 // The texts are ACR's: users and scripts know them (ACR, "Client-visible error strings").
 const refusedByMode = { kind: 'denied', message: 'This operation is not allowed on this registry.' } as const
 const refusedByScope = { kind: 'denied', message: 'Insufficient scopes to perform the operation' } as const
@@ -32,13 +35,37 @@ export const scopeActions = {
 } as const satisfies Record<string, Action>
 export type ScopeAction = keyof typeof scopeActions
 
+/** The same for gateways. ACR's own words for these are not published. */
+export const gatewayScopeActions = {
+  config_read: 'config/read',
+  config_write: 'config/write',
+  message_read: 'message/read',
+  message_write: 'message/write'
+} as const satisfies Record<string, GatewayAction>
+export type GatewayScopeAction = keyof typeof gatewayScopeActions
+
 /** The one place that decides. The mode comes first: a ReadOnly registry refuses every client write, whoever asks. */
 export function authorize({ identity, action, repository, mode }: AccessRequest): Decision {
-  if (!identity) return { kind: 'unauthenticated' }
+  if (!identity) return unauthenticated
   if (mode === 'ReadOnly' && !action.endsWith('/read')) return refusedByMode
   if (!allows(identity.scopeMap, action, repository)) return refusedByScope
-  if (identity.access && !covers(identity.access, action, repository)) return { kind: 'unauthenticated' }
-  return { kind: 'allowed' }
+  if (identity.access && !covers(identity.access, action, repository)) return unauthenticated
+  return allowed
+}
+
+export interface GatewayRequest {
+  readonly identity: Identity | undefined
+  readonly action: GatewayAction
+  /** Of a connected registry. */
+  readonly gateway: string
+}
+
+/** The same for the channel of a connected registry, where the mode does not matter: sync itself writes there. */
+export function authorizeGateway({ identity, action, gateway }: GatewayRequest): Decision {
+  if (!identity) return unauthenticated
+  if (!allowsGateway(identity.scopeMap, action, gateway)) return refusedByScope
+  if (identity.access && !coversGateway(identity.access, action, gateway)) return unauthenticated
+  return allowed
 }
 
 /**
@@ -46,10 +73,10 @@ export function authorize({ identity, action, repository, mode }: AccessRequest)
  * Which ones a list shows is `mayList`.
  */
 export function authorizeCatalog(identity: Identity | undefined): Decision {
-  if (!identity) return { kind: 'unauthenticated' }
+  if (!identity) return unauthenticated
   if (!identity.scopeMap.repositories.some(({ actions }) => actions.some(isReading))) return refusedByScope
-  if (identity.access && !identity.access.some(isCatalog)) return { kind: 'unauthenticated' }
-  return { kind: 'allowed' }
+  if (identity.access && !identity.access.some(isCatalog)) return unauthenticated
+  return allowed
 }
 
 /** A catalog shows what the scope map lets its reader see (ACR, "On the connected registry"). */
@@ -62,23 +89,34 @@ export const catalogScope: TokenScope = { type: 'registry', name: 'catalog', act
 
 /** What of `scopes` an identity gets. What it may not have is left out, not refused (token specification, "Requesting a Token"). */
 export function grantedScopes(identity: Identity, scopes: readonly TokenScope[], mode: Mode): readonly TokenScope[] {
-  return scopes.map(granted).filter((scope) => scope.actions.length > 0)
+  return scopes.map((scope) => ({ ...scope, actions: granted(scope) })).filter(({ actions }) => actions.length > 0)
 
-  function granted(scope: TokenScope): TokenScope {
-    if (scope.type === 'repository') return { ...scope, actions: wanted(scope.actions).filter(isGranted(scope.name)) }
-    const isAllowed = isCatalog(scope) && authorizeCatalog(identity).kind === 'allowed'
-    return isAllowed ? catalogScope : { ...scope, actions: [] }
+  function granted(scope: TokenScope): readonly string[] {
+    if (scope.type === 'repository') return repositoryActions(scope)
+    if (scope.type === 'gateway') return gatewayActions(scope)
+    return isCatalog(scope) && authorizeCatalog(identity).kind === 'allowed' ? catalogScope.actions : []
   }
 
-  function isGranted(repository: string): (action: ScopeAction) => boolean {
-    return (action) => authorize({ identity, action: scopeActions[action], repository, mode }).kind === 'allowed'
+  // A scope map for all repositories says nothing of what cannot be one.
+  function repositoryActions({ name, actions }: TokenScope): readonly ScopeAction[] {
+    if (!isRepositoryName(name)) return []
+    return wanted(everyScopeAction, actions).filter((word) => {
+      return authorize({ identity, action: scopeActions[word], repository: name, mode }).kind === 'allowed'
+    })
+  }
+
+  function gatewayActions({ name, actions }: TokenScope): readonly GatewayScopeAction[] {
+    return wanted(everyGatewayAction, actions).filter((word) => {
+      return authorizeGateway({ identity, action: gatewayScopeActions[word], gateway: name }).kind === 'allowed'
+    })
   }
 }
 
 const everyScopeAction = Object.keys(scopeActions) as readonly ScopeAction[]
+const everyGatewayAction = Object.keys(gatewayScopeActions) as readonly GatewayScopeAction[]
 
-function wanted(actions: readonly string[]): readonly ScopeAction[] {
-  return actions.includes('*') ? everyScopeAction : everyScopeAction.filter((action) => actions.includes(action))
+function wanted<Word extends string>(every: readonly Word[], words: readonly string[]): readonly Word[] {
+  return words.includes('*') ? every : every.filter((word) => words.includes(word))
 }
 
 function isCatalog({ type, name, actions }: TokenScope): boolean {
@@ -95,5 +133,14 @@ function covers(access: readonly TokenScope[], action: Action, repository: strin
       scope.type === 'repository' &&
       scope.name === repository &&
       scope.actions.some((granted) => scopeActions[granted as ScopeAction] === action)
+  )
+}
+
+function coversGateway(access: readonly TokenScope[], action: GatewayAction, gateway: string): boolean {
+  return access.some(
+    (scope) =>
+      scope.type === 'gateway' &&
+      scope.name.toLowerCase() === gateway.toLowerCase() &&
+      scope.actions.some((granted) => gatewayScopeActions[granted as GatewayScopeAction] === action)
   )
 }

@@ -2,7 +2,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
 import { verifyPassword } from './passwords.ts'
 import { createRemembered } from './remembered.ts'
-import { isAhead, isInForce, type Token, type Tokens } from './tokens.ts'
+import { isAhead, isInForce, isTokenName, type Token, type Tokens } from './tokens.ts'
 
 export interface NameAndPassword {
   readonly name: string
@@ -52,6 +52,8 @@ export function createCredentials({ tokens, now = Date.now, ...options }: Creden
   const remembered = createRemembered<string>({ now, limit: rememberedLimit })
 
   async function prove(login: Login): Promise<Proof> {
+    // Everybody may know the grammar, so this tells nothing; and no name of many kilobytes is kept anywhere.
+    if (!isTokenName(login.name)) return { kind: 'refused', reason: 'unknown token' }
     const known = recall(login)
     if (known) return known
     const giveBack = attempts.take(login.name, login.address)

@@ -1,6 +1,6 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { Context, Middleware } from 'koa'
-import { errorBody, RegistryError } from '../protocol/errors.ts'
+import { RegistryError } from '../protocol/errors.ts'
 import { fullReason } from '../registry/uploads.ts'
 import { apiVersion } from './answer.ts'
 import { discardBody, hasBody } from './request-body.ts'
@@ -32,7 +32,7 @@ async function answerFailure(ctx: Context, failure: RegistryError): Promise<void
   // The head is gone, so the client can only be told by an answer that is cut short.
   if (res.headersSent) return void res.destroy()
   if (req.socket.destroyed) return
-  const body = errorBody(failure.code, failure.message, failure.detail)
+  const body = JSON.stringify(failure.body)
   const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': secondsToWait(failure) } : {}
   const content = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
   res.writeHead(failure.status, { ...apiVersion, ...content, ...retry })

@@ -64,16 +64,20 @@ function requireIdentity(ctx: Context, identity: Identity | undefined): void {
   if (!identity) throw bearerRequired(ctx, undefined, hasAuthorization(ctx) ? 'invalid_token' : undefined)
 }
 
+// What a challenge says is made only where there is one: this is the way of every request.
 function requirePermission(ctx: Context, request: Parameters<typeof authorize>[0]): void {
   const { identity, action, repository } = request
   const isNamed = isNameIn(ctx.path, repository)
   if (identity && !isNamed) throw new RegistryError('NAME_INVALID')
+  const decision = authorize(request)
+  if (decision.kind === 'allowed') return
   const scope: TokenScope = { type: 'repository', name: repository, actions: scopesOf[action] }
-  requireAllowed(ctx, authorize(request), { identity, scope: isNamed ? scope : undefined })
+  throw refusal(ctx, decision, { identity, scope: isNamed ? scope : undefined })
 }
 
 function requireCatalog(ctx: Context, identity: Identity | undefined): void {
-  requireAllowed(ctx, authorizeCatalog(identity), { identity, scope: catalogScope })
+  const decision = authorizeCatalog(identity)
+  if (decision.kind !== 'allowed') throw refusal(ctx, decision, { identity, scope: catalogScope })
 }
 
 interface Asked {
@@ -81,11 +85,11 @@ interface Asked {
   readonly scope: TokenScope | undefined
 }
 
-function requireAllowed(ctx: Context, decision: Decision, { identity, scope }: Asked): void {
-  if (decision.kind === 'denied') throw new RegistryError('DENIED', undefined, decision.message)
-  if (decision.kind === 'allowed') return
+/** 401 where another access token may help, or a login; else 403. */
+function refusal(ctx: Context, decision: Exclude<Decision, { kind: 'allowed' }>, { identity, scope }: Asked) {
+  if (decision.kind === 'denied') return new RegistryError('DENIED', undefined, decision.message)
   const error = identity ? 'insufficient_scope' : hasAuthorization(ctx) ? 'invalid_token' : undefined
-  throw bearerRequired(ctx, scope, error)
+  return bearerRequired(ctx, scope, error)
 }
 
 // The name stands in the path as it is: an encoded slash would be a second spelling of another repository.

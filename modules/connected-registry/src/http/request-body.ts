@@ -35,10 +35,12 @@ export interface BodyLimits {
   readonly bytes: number
   /** How long a sender may stand still. */
   readonly idleMs?: number
+  /** How long it may take in all. Left out: as long as it likes. */
+  readonly totalMs?: number
 }
 
 /** A small body, whole. Throws RegistryError TOO_LARGE as soon as it is, SIZE_INVALID where the sender stops before its end. */
-export async function readBody(ctx: Context, { bytes, idleMs = 30_000 }: BodyLimits): Promise<Uint8Array> {
+export async function readBody(ctx: Context, { bytes, idleMs = 30_000, totalMs }: BodyLimits): Promise<Uint8Array> {
   const { req } = ctx
   if (Number(req.headers['content-length'] ?? 0) > bytes) throw new RegistryError('TOO_LARGE', { limit: bytes })
   const parts: Buffer[] = []
@@ -46,6 +48,7 @@ export async function readBody(ctx: Context, { bytes, idleMs = 30_000 }: BodyLim
   // Kept open where we stop reading: the answer still has to go out on it.
   const arriving: AsyncIterable<Buffer> = req.iterator({ destroyOnReturn: false })
   const standstill = setTimeout(() => req.destroy(), idleMs)
+  const overdue = totalMs === undefined ? undefined : setTimeout(() => req.destroy(), totalMs)
   try {
     for await (const part of arriving) {
       standstill.refresh()
@@ -58,6 +61,7 @@ export async function readBody(ctx: Context, { bytes, idleMs = 30_000 }: BodyLim
     throw new RegistryError('SIZE_INVALID', undefined, 'the body ended before it was whole')
   } finally {
     clearTimeout(standstill)
+    clearTimeout(overdue)
   }
   keepConnection(ctx)
   return Buffer.concat(parts, size)

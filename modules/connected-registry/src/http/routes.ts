@@ -10,7 +10,7 @@ import { getManifest } from './manifests.ts'
 import { getManifestAttributes, getManifestList, getRepository, getTag, getTagList } from './metadata.ts'
 import { deleteRepository, deleteTag, refuseLocks } from './metadata-changes.ts'
 import { mayRead } from './mount.ts'
-import { getAccessToken, refuseTokenPost } from './oauth2.ts'
+import { getAccessToken, postAccessToken, refuseExchange } from './oauth2.ts'
 import { getReferrers } from './referrers.ts'
 import { getStatus } from './status.ts'
 import { getTags } from './tags.ts'
@@ -49,7 +49,8 @@ export function routes({ registry, access, mode, status }: RouteOptions): readon
       handle: getReferrers(registry.referrers)
     },
     { method: 'get', path: token, needs: 'nothing', handle: getAccessToken(access, mode) },
-    { method: 'post', path: token, needs: 'nothing', handle: refuseTokenPost },
+    { method: 'post', path: token, needs: 'nothing', handle: postAccessToken(access, mode) },
+    { method: 'post', path: '{/acr}/oauth2/exchange', needs: 'nothing', handle: refuseExchange },
     { method: 'get', path: '/status', needs: 'any token', handle: getStatus(status) },
     { method: 'put', path: manifest, needs: 'content/write', handle: putManifest(registry) },
     { method: 'delete', path: manifest, needs: 'content/delete', handle: deleteManifest(registry) },

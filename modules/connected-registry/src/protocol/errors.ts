@@ -45,9 +45,10 @@ export class RegistryError extends Error {
   get status(): number {
     return registryErrors[this.code].status
   }
-}
 
-/** The body of an error answer (distribution-spec, "Error Codes"). */
-export function errorBody(code: string, message: string, detail?: unknown): string {
-  return JSON.stringify({ errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] })
+  /** Of the answer, before it is JSON (distribution-spec, "Error Codes"). */
+  get body(): Readonly<Record<string, unknown>> {
+    const { code, message, detail } = this
+    return { errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] }
+  }
 }

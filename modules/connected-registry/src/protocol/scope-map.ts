@@ -53,6 +53,12 @@ export function allows(scopeMap: ScopeMap, action: Action, repository: string): 
   return scopeMap.repositories.some((rule) => rule.actions.includes(action) && matchesPattern(rule.pattern, repository))
 }
 
+/** `name`: of a connected registry, in whatever case. */
+export function allowsGateway(scopeMap: ScopeMap, action: GatewayAction, name: string): boolean {
+  const lower = name.toLowerCase()
+  return scopeMap.gateways.some((rule) => rule.name === lower && rule.actions.includes(action))
+}
+
 // A repository's name may hold every word of the grammar (`content/read` is one): the ends decide.
 function parseRule(text: string): RepositoryRule | GatewayRule | string {
   const [, kind, name, verb] = /^(repositories|gateway)\/(.+)\/([^/]+\/[^/]+)$/.exec(text) ?? []

@@ -1,4 +1,7 @@
-/** What a client asks a token endpoint for: `repository:<name>:<action,...>`, `registry:catalog:*` (ACR, "Scope mapping"). */
+/**
+ * What a client asks a token endpoint for: `repository:<name>:<action,...>`, `registry:catalog:*` (ACR, "Scope mapping"), and our
+ * own `gateway:<name>:<action,...>`.
+ */
 export interface TokenScope {
   readonly type: string
   readonly name: string
@@ -23,8 +26,16 @@ export function parseTokenScope(text: string): TokenScope | undefined {
 
 /** All scopes of a request: the parameter may be repeated, and containerd puts several into one. What is none is left out. */
 export function parseTokenScopes(texts: string | readonly string[]): readonly TokenScope[] {
-  const parts = [texts].flat().flatMap((text) => text.split(' '))
-  return mergeTokenScopes(parts.map(parseTokenScope).filter((scope) => scope !== undefined))
+  return mergeTokenScopes(
+    splitTokenScopes(texts)
+      .map(parseTokenScope)
+      .filter((scope) => scope !== undefined)
+  )
+}
+
+/** The scopes of a request one by one, unread. */
+export function splitTokenScopes(texts: string | readonly string[]): readonly string[] {
+  return [texts].flat().flatMap((text) => text.split(' ').filter((part) => part !== ''))
 }
 
 export function formatTokenScope(scope: TokenScope): string {
@@ -33,12 +44,14 @@ export function formatTokenScope(scope: TokenScope): string {
 
 /** One scope for each type and name, with the actions of all. */
 export function mergeTokenScopes(scopes: readonly TokenScope[]): readonly TokenScope[] {
-  const merged = new Map<string, TokenScope>()
+  const merged = new Map<string, { readonly scope: TokenScope; readonly actions: Set<string> }>()
   for (const scope of scopes) {
     const key = `${scope.type}:${scope.name}`
-    merged.set(key, { ...scope, actions: unique([...(merged.get(key)?.actions ?? []), ...scope.actions]) })
+    const known = merged.get(key)
+    if (!known) merged.set(key, { scope, actions: new Set(scope.actions) })
+    else for (const action of scope.actions) known.actions.add(action)
   }
-  return [...merged.values()]
+  return Array.from(merged.values(), ({ scope, actions }) => ({ ...scope, actions: [...actions] }))
 }
 
 function unique(actions: readonly string[]): readonly string[] {
