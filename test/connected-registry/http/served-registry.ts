@@ -20,6 +20,7 @@ import type { Registry } from '../../../modules/connected-registry/src/registry/
 import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
 import { createMemoryBlobStore } from '../../../modules/connected-registry/src/storage/memory-blobs.ts'
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
+import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import type { BuiltImage } from '../../fixtures/image-builder.ts'
 
 export const password = 'pass:with:colons'
@@ -51,6 +52,7 @@ export interface Answer {
 export interface ServeOptions {
   readonly loginServer?: string
   readonly blobs?: BlobStore
+  readonly records?: RecordStore
   readonly registry?: (registry: Registry) => Registry
   /** Of access; milliseconds since 1970. */
   readonly now?: () => number
@@ -59,7 +61,7 @@ export interface ServeOptions {
 /** A registry in memory behind real HTTP. Tokens: `reader` (app/*, content/read) and `writer` (everything on app/*). */
 export async function serveRegistry(t: TestContext, options: ServeOptions = {}): Promise<ServedRegistry> {
   const blobs = options.blobs ?? createMemoryBlobStore()
-  const records = createMemoryRecordStore()
+  const records = options.records ?? createMemoryRecordStore()
   const made = await createRegistry({ blobs, records })
   const registry = options.registry?.(made) ?? made
   const settings: ServedRegistry['settings'] = { tokens: await someTokens(), mode: 'ReadOnly' }
