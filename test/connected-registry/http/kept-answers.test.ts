@@ -53,7 +53,7 @@ test('of a repository without a revision nothing is kept', async () => {
 })
 
 test('the answers not asked for the longest go first when the room is used up', async () => {
-  const { revisions, made, ask } = someAnswers(8)
+  const { revisions, made, ask } = someAnswers(1100)
   revisions.set('a', 1)
 
   await ask('a', '1', 'four')
@@ -64,6 +64,20 @@ test('the answers not asked for the longest go first when the room is used up', 
   await ask('a', '2', 'four')
 
   assert.deepEqual(made, ['a 1', 'a 2', 'a 3', 'a 2'])
+})
+
+test('what a client made its key of takes room as well', async () => {
+  const { revisions, made, ask } = someAnswers(1100)
+  revisions.set('a', 1)
+
+  await ask('a', '1')
+  await ask('a', 'x'.repeat(10_000))
+  await ask('a', '1')
+
+  assert.deepEqual(
+    made.map((name) => name.slice(0, 3)),
+    ['a 1', 'a x', 'a 1']
+  )
 })
 
 test('an answer that cannot be made is not kept', async () => {

@@ -8,6 +8,9 @@ interface Kept extends ReadyAnswer {
   readonly revision: number
 }
 
+/** What an entry costs beside its body and its key, roughly. */
+const overheadBytes = 500
+
 /**
  * Keeps lists as they were answered: a list of a thousand tags costs a thousand records, its repository's revision one.
  * The answers asked for last stay, up to so many bytes.
@@ -19,14 +22,14 @@ export function keepAnswers(changes: Pick<Changes, 'revision'>, limitBytes: numb
 
   function take(name: string): Kept | undefined {
     const kept = held.get(name)
-    if (held.delete(name)) size -= kept!.body.byteLength
+    if (kept && held.delete(name)) size -= sizeOf(name, kept)
     return kept
   }
 
   function put(name: string, kept: Kept): void {
     take(name)
     held.set(name, kept)
-    size += kept.body.byteLength
+    size += sizeOf(name, kept)
     for (const oldest of held.keys()) {
       if (size <= limitBytes) break
       take(oldest)
@@ -43,4 +46,9 @@ export function keepAnswers(changes: Pick<Changes, 'revision'>, limitBytes: numb
     if (revision > 0) put(name, kept)
     return kept
   }
+}
+
+// The key holds what the client sent: many long ones with answers of a few bytes must not fill the memory.
+function sizeOf(name: string, { body }: Kept): number {
+  return body.byteLength + 2 * name.length + overheadBytes
 }
