@@ -69,6 +69,7 @@ export interface ParentRig {
 export function openDispatcher(t: TestContext, options: DispatcherOptions = {}): Dispatcher {
   const dispatcher = createDispatcher({ random: () => 0, clock: manualClock(), ...options })
   t.after(() => dispatcher.close())
+  dispatcher.know('127.0.0.1')
   return dispatcher
 }
 

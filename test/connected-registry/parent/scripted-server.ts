@@ -85,12 +85,12 @@ export function inTurn(...scripts: readonly Script[]): Script {
 }
 
 /** A body that never ends by itself. */
-export function endless(chunk: Uint8Array, headers: Readonly<Record<string, string>> = {}): Script {
+export function endless(chunk: Uint8Array, headers: Readonly<Record<string, string>> = {}, status = 200): Script {
   function* forever() {
     for (;;) yield chunk
   }
   return (_, response) => {
-    response.writeHead(200, headers)
+    response.writeHead(status, headers)
     // The client's leaving ends it, as an error that is expected.
     pipeline(Readable.from(forever()), response, () => {})
   }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { Agent, buildConnector } from 'undici'
+import type { AddressGuard } from './address-guard.ts'
 
 export interface Timeouts {
   /** Name lookup, TCP and TLS together. */
@@ -29,16 +30,27 @@ export interface Connections {
   bytes(): Pick<Traffic, 'sentBytes' | 'receivedBytes'>
 }
 
-/** `certificateAuthorities` (PEM) are trusted beside the system's. Connections are kept alive and counted. */
-export function createConnections(timeouts: Timeouts, certificateAuthorities: readonly string[]): Connections {
+export interface ConnectionsOptions {
+  readonly timeouts: Timeouts
+  /** PEM, trusted beside the system's. */
+  readonly certificateAuthorities: readonly string[]
+  readonly guard: AddressGuard
+}
+
+/** Connections are kept alive and counted. */
+export function createConnections({ timeouts, certificateAuthorities, guard }: ConnectionsOptions): Connections {
   const trusted =
     certificateAuthorities.length > 0 ? [...getCACertificates('default'), ...certificateAuthorities] : undefined
-  const connect = buildConnector({ timeout: timeouts.connectMs, ...(trusted ? { ca: trusted } : {}) })
+  const { lookup } = guard
+  const connect = buildConnector({ timeout: timeouts.connectMs, lookup, ...(trusted ? { ca: trusted } : {}) })
   const meter = createMeter()
   const agent = new Agent({
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.idleMs,
     connect(options, callback) {
+      // Node looks up names only.
+      const refusal = guard.refusal(options.hostname)
+      if (refusal) return callback(refusal, null)
       connect(options, (...[error, socket]) => {
         if (socket) meter.add(socket)
         if (error) callback(error, null)

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { request as send, type Dispatcher as Undici } from 'undici'
+import { createAddressGuard, type Resolve } from './address-guard.ts'
 import { type Answer, refusal } from './answer.ts'
 import { type Breaker, type BreakerPolicy, createBreaker, defaultBreakerPolicy } from './breaker.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -16,6 +17,8 @@ export interface Dispatcher {
    * `read` fails so. Answers 408, 429 and 5xx become a ParentError; redirects are never followed.
    */
   request<T>(request: ParentRequest, read: (answer: Answer) => Promise<T>): Promise<T>
+  /** Names the parent: connections go to this machine, its link or a metadata service only where it is there itself. */
+  know(parentHost: string): void
   traffic(): Traffic
   /** Ends every request that is under way. */
   close(): Promise<void>
@@ -33,7 +36,7 @@ export interface ParentRequest {
   readonly once?: boolean
   /** What the parent needs for its answer beside the time that every answer may take. */
   readonly workMs?: number
-  /** The answer is content that may take hours: only its idle time is limited. */
+  /** The answer is content that may take hours: only its idle time is limited, unless it is a refusal. */
   readonly endless?: boolean
 }
 
@@ -46,6 +49,8 @@ export interface DispatcherOptions {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: () => number
+  /** How names become addresses; the system's way by default. */
+  readonly resolve?: Resolve
 }
 
 // A body is wanted as it is: its digest is of these bytes.
@@ -57,7 +62,9 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   const { log, clock = systemClock, random = Math.random } = options
   const timeouts = { ...defaultTimeouts, ...options.timeouts }
   const retry = { ...defaultRetryPolicy, ...options.retry }
-  const { agent, bytes } = createConnections(timeouts, options.certificateAuthorities ?? [])
+  const guard = createAddressGuard(options.resolve)
+  const { certificateAuthorities = [] } = options
+  const { agent, bytes } = createConnections({ timeouts, certificateAuthorities, guard })
   const breakers = createBreakers({ ...defaultBreakerPolicy, ...options.breaker }, { clock, random })
   const closing = new AbortController()
   let requests = 0
@@ -83,8 +90,8 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   }
 
   async function ask(request: ParentRequest): Promise<Answer> {
-    const { operation, method, url, headers, signal, endless, workMs = 0 } = request
-    const deadline = endless ? undefined : AbortSignal.timeout(timeouts.answerMs + workMs)
+    const { operation, method, url, headers, signal, workMs = 0 } = request
+    const { deadline, begin } = createDeadline(timeouts.answerMs + workMs, request)
     const body = bodyToSend(request.body)
     const failure = (cause: unknown) =>
       body?.failure() ?? networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
@@ -95,12 +102,13 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       headers: { ...commonHeaders, ...headers },
       body: body?.content ?? null,
       headersTimeout: timeouts.headersMs + workMs,
-      signal: deadline ? AbortSignal.any([signal, deadline]) : signal
+      signal: AbortSignal.any([signal, deadline])
     }).catch((cause) => {
       throw failure(cause)
     })
     // Whoever reads the body learns of its failure; one that nobody reads yet must not end the process.
     const { statusCode: status, body: answered } = response
+    begin(status)
     answered.on('error', () => {})
     log?.debug({ operation, method, host: url.host, path: url.pathname, status }, 'parent answered')
     const cut = (cause: unknown) => networkError(cause, 'INTERRUPTED', { operation, url, signal, deadline })
@@ -127,6 +135,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
         }
       }
     },
+    know: guard.know,
     traffic: () => ({ requests, failures, ...bytes() }),
     async close() {
       closing.abort()
@@ -148,6 +157,22 @@ function bodyToSend(body: ParentRequest['body']) {
     }
   }
   return { content: Readable.from(watched(body()), { objectMode: false }), failure: () => failed }
+}
+
+/**
+ * Content may take hours. What comes in its place, such as a refusal, has the time of any other answer, and so has what comes
+ * before it: a parent may send interim answers (1xx) without an end. A body of ours is sent first.
+ */
+function createDeadline(answerMs: number, { endless, body }: ParentRequest) {
+  if (!endless) return { deadline: AbortSignal.timeout(answerMs), begin: () => {} }
+  const late = new AbortController()
+  const start = () => setTimeout(() => late.abort(), answerMs).unref()
+  const timer = body ? undefined : start()
+  const begin = (status: number) => {
+    clearTimeout(timer)
+    if (status >= 300) start()
+  }
+  return { deadline: late.signal, begin }
 }
 
 async function* bodyOf(

@@ -1,3 +1,4 @@
+import { AddressRefusedError } from './address-guard.ts'
 import { ParentError, type ParentErrorCode } from './parent-error.ts'
 
 interface Exchange {
@@ -14,6 +15,9 @@ export function networkError(cause: unknown, code: ParentErrorCode, exchange: Ex
   const { operation, url, signal, deadline } = exchange
   if (signal.aborted) return signal.reason
   if (deadline?.aborted) return new ParentError('TIMEOUT', { operation, url, cause })
+  if (cause instanceof AddressRefusedError) {
+    return new ParentError(cause.code, { operation, url, detail: cause.message, cause })
+  }
   const reason = reasonOf(cause)
   if (reason === undefined || reason === 'UND_ERR_INVALID_ARG') return cause
   return new ParentError(meaning(reason) ?? code, { operation, url, detail: reason, cause })

@@ -72,6 +72,7 @@ export function createParentRegistry({
   log,
   clock = systemClock
 }: ParentRegistryDeps): ParentRegistry {
+  dispatcher.know(connection.loginServerUrl.hostname)
   const authentication = createAuthentication({ connection, dispatcher, clock })
   const link: ParentLink = { connection, dispatcher, authentication, clock, log }
   const metadata = createMetadata(link)
