@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { basic, collect, openParent, password, tokenName } from './parent-rig.ts'
 import { byPath, failing, json, type Script, type ScriptedServer, scriptedServer } from './scripted-server.ts'
 import { tags, tokenParent, tokenRequests } from './token-parent.ts'
@@ -202,5 +202,70 @@ test('one caller that gives up does not take the token from the others', async (
   released.resolve()
 
   assert.deepEqual(await second, ['v1'])
+  assert.equal(tokenRequests(server).length, 1)
+})
+
+/** A parent with one list of tags for each repository, that opens to a token for it; `grant` says what a token is for. */
+async function sharedParent(t: TestContext, grant: (scopes: readonly string[]) => readonly string[] | undefined) {
+  const issued = new Map<string, readonly string[]>()
+  const server: ScriptedServer = await scriptedServer(t, (request, response) => {
+    const url = new URL(request.url ?? '', server.url)
+    const challenge = { 'www-authenticate': `Bearer realm="${server.url}/oauth2/token"` }
+    if (url.pathname === '/oauth2/token') {
+      const granted = grant(url.searchParams.getAll('scope'))
+      if (!granted) return failing(400, 'UNSUPPORTED')(request, response)
+      const token = `token-${issued.size}`
+      issued.set(token, granted)
+      return json(200, { token, expires_in: 300 })(request, response)
+    }
+    const repository = url.pathname.split('/')[2] ?? ''
+    const token = request.headers.authorization?.slice('Bearer '.length) ?? ''
+    const isOpen = issued.get(token)?.includes(`repository:${repository}:pull`)
+    const script = isOpen ? json(200, { ...tags, name: repository }) : failing(401, 'UNAUTHORIZED', challenge)
+    return script(request, response)
+  })
+  return server
+}
+
+const names = Array.from({ length: 60 }, (_, each) => `app-${each}`)
+
+test('repositories that were announced share access tokens', async (t) => {
+  const server = await sharedParent(t, (scopes) => scopes)
+  const { parent, signal } = openParent(t, server.host)
+
+  parent.announce(names)
+  for (const name of names) await collect(parent.repository(name).listTags(signal))
+
+  const asked = tokenRequests(server).map(
+    ({ target }) => new URL(target, server.url).searchParams.getAll('scope').length
+  )
+  assert.deepEqual(asked, [50, 10])
+})
+
+for (const [kind, grant] of [
+  ['refuses scopes together', (scopes: readonly string[]) => (scopes.length > 1 ? undefined : scopes)],
+  ['grants only the last of several', (scopes: readonly string[]) => scopes.slice(-1)]
+] as const)
+  test(`a token service that ${kind} is asked for each alone from then on`, async (t) => {
+    const server = await sharedParent(t, grant)
+    const { parent, signal } = openParent(t, server.host)
+
+    parent.announce(names)
+    for (const name of names.slice(0, 5)) await collect(parent.repository(name).listTags(signal))
+
+    const asked = tokenRequests(server).map(({ target }) => new URL(target, server.url).searchParams.getAll('scope'))
+    assert.deepEqual(
+      asked.slice(-5),
+      names.slice(0, 5).map((name) => [`repository:${name}:pull`])
+    )
+  })
+
+test('wrong credentials are tried once, however many repositories were announced', async (t) => {
+  const server = await tokenParent(t, { token: failing(401, 'UNAUTHORIZED') })
+  const { parent, signal } = openParent(t, server.host)
+
+  parent.announce(['app', 'other'])
+  await assert.rejects(collect(parent.repository('app').listTags(signal)), { code: 'UNAUTHORIZED' })
+
   assert.equal(tokenRequests(server).length, 1)
 })

@@ -10,6 +10,8 @@ import { createTokenCache, type TokenEndpoint } from './token-cache.ts'
 export interface Authentication {
   /** As `Dispatcher.request`. `read` never sees a 401: it became one renewal, then ParentError UNAUTHORIZED or DENIED. */
   request<T>(request: ScopedRequest, read: (answer: Answer) => Promise<T>): Promise<T>
+  /** The scopes of each list will be asked for one after the other: one access token may serve many. */
+  announce(lists: readonly (readonly string[])[]): void
 }
 
 export interface ScopedRequest extends ParentRequest {
@@ -37,9 +39,9 @@ export function createAuthentication({ connection, dispatcher, clock }: Deps): A
   /** How the parent wants us to prove who we are, as far as it told. */
   let proof: 'none' | 'basic' | TokenEndpoint = 'none'
 
-  async function authorizationFor({ scope = '', signal }: ScopedRequest, refused?: string) {
+  async function authorizationFor({ scope = '', signal }: ScopedRequest, former: Partial<Former> = {}) {
     if (proof === 'none') return undefined
-    return proof === 'basic' ? credentials : tokens.authorization(proof, scope, { refused, signal })
+    return proof === 'basic' ? credentials : tokens.authorization(proof, scope, { ...former, signal })
   }
 
   function learn({ challenges, answer }: Refusal, scope: string | undefined): void {
@@ -74,14 +76,30 @@ export function createAuthentication({ connection, dispatcher, clock }: Deps): A
       const outcome = await attempt(request, first, read)
       if (outcome.kind === 'answered') return outcome.value
       learn(outcome.refusal, request.scope)
-      const second = await authorizationFor(request, first)
+      const isTooNarrow = saysTooNarrow(outcome.refusal)
+      const second = await authorizationFor(request, { refused: first, isTooNarrow })
       // The same proof again would only look like guessing.
       if (second === first) throw refusedError(tokenName, outcome.refusal)
-      const last = await attempt(request, second, read)
-      if (last.kind === 'answered') return last.value
-      throw refusedError(tokenName, last.refusal)
-    }
+      const again = await attempt(request, second, read)
+      if (again.kind === 'answered') return again.value
+      if (!second || !tokens.isShared(second)) throw refusedError(tokenName, again.refusal)
+      const alone = await attempt(
+        request,
+        await authorizationFor(request, { refused: second, isTooNarrow: true }),
+        read
+      )
+      if (alone.kind !== 'answered') throw refusedError(tokenName, alone.refusal)
+      tokens.keepApart()
+      return alone.value
+    },
+    announce: tokens.announce
   }
+}
+
+/** What was tried before. */
+interface Former {
+  readonly refused: string | undefined
+  readonly isTooNarrow: boolean
 }
 
 type Outcome<T> =
@@ -89,8 +107,13 @@ type Outcome<T> =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 // RFC 6750, section 3.1: `insufficient_scope` is not about who we are.
-function refusedError(tokenName: string, { answer, challenges, parentCode }: Refusal): ParentError {
-  const code = challenges.some((challenge) => challenge.error === 'insufficient_scope') ? 'DENIED' : 'UNAUTHORIZED'
+function saysTooNarrow({ challenges }: Refusal): boolean {
+  return challenges.some((challenge) => challenge.error === 'insufficient_scope')
+}
+
+function refusedError(tokenName: string, refusal: Refusal): ParentError {
+  const { answer, parentCode } = refusal
+  const code = saysTooNarrow(refusal) ? 'DENIED' : 'UNAUTHORIZED'
   const { operation, url, status } = answer
   return new ParentError(code, { operation, url, status, parentCode, detail: `token ${tokenName}` })
 }

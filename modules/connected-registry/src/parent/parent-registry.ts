@@ -20,7 +20,7 @@ import {
   type RepositoryAttributes,
   type TagEntry
 } from './metadata.ts'
-import { type ParentLink, urlOf } from './parent-link.ts'
+import { type ParentLink, scopes, urlOf } from './parent-link.ts'
 import { createParentTarget, type ParentTarget, type ParentTargetOptions } from './parent-target.ts'
 import { listReferrers } from './referrers.ts'
 import { listTags } from './tags.ts'
@@ -34,6 +34,8 @@ export interface ParentRegistry {
   /** It is there, speaks the registry API and knows our token. */
   ping(signal: AbortSignal): Promise<void>
   repository(name: string): ParentRepository
+  /** These repositories will be looked at, in this order: what it costs to prove who we are is paid once for many. */
+  announce(repositories: readonly string[]): void
   /** Every repository, for patterns. UNAUTHORIZED or DENIED: our token may not list them. */
   catalog(signal: AbortSignal): AsyncIterable<string>
 }
@@ -81,6 +83,7 @@ export function createParentRegistry({
     epoch: connection.loginServer,
     ping: (signal) => ping(link, signal),
     repository: (name) => repository(link, metadata, name),
+    announce: (names) => authentication.announce([names.map(scopes.metadata), names.map(scopes.pull)]),
     catalog: (signal) => listRepositories(link, signal)
   }
 }

@@ -21,6 +21,7 @@ export async function runIteration(context: IterationContext, signal: AbortSigna
   let { reached } = scope
   const repositories = startingAt(scope.repositories, memory.startAt)
   memory.startAt = undefined
+  parent.announce(repositories)
   for (const [index, repository] of repositories.entries()) {
     const outcome = await syncRepository(context, repository, signal)
     details.push(...outcome.details)
