@@ -29,7 +29,7 @@ test('acr: an idle round costs one request for each repository, and nothing else
   )
 })
 
-test('acr: an idle round with access tokens that are over renews each once', async (t) => {
+test('acr: an idle round with an access token that is over renews it once for all', async (t) => {
   let now = Date.now()
   const { connection, cloud } = await openCloud(t, 'acr', repositories, { now: () => now })
   fill(cloud)
@@ -43,11 +43,11 @@ test('acr: an idle round with access tokens that are over renews each once', asy
   assert.equal(result, 'Succeeded')
   assert.deepEqual(
     cloud.requests.map(({ route, status }) => `${route} ${status}`),
-    repositories.flatMap(() => ['metadata 401', 'token 200', 'metadata 200'])
+    ['metadata 401', 'token 200', 'metadata 200', 'metadata 200', 'metadata 200']
   )
 })
 
-test('acr: a change in one repository costs two lists more, of that one', async (t) => {
+test('acr: an untag costs one list of tags, of that repository', async (t) => {
   const { connection, cloud } = await openCloud(t, 'acr', repositories)
   fill(cloud)
   const site = await openSite(t, connection, repositories)
@@ -57,13 +57,83 @@ test('acr: a change in one repository costs two lists more, of that one', async 
 
   await site.sync()
 
+  assert.equal(await site.tag('plant/b', 'latest'), undefined)
   assert.deepEqual(asked(cloud), [
     'GET /acr/v1/plant/a',
     'GET /acr/v1/plant/b',
-    'GET /acr/v1/plant/b/_manifests?n=500',
     'GET /acr/v1/plant/b/_tags?n=500',
     'GET /acr/v1/plant/c'
   ])
+})
+
+test('acr: of what came, only the newest entries are read', async (t) => {
+  let now = Date.now()
+  const { connection, cloud } = await openCloud(t, 'acr', ['plant/a'], { now: () => now })
+  for (let each = 0; each < 300; each++) cloud.contents.put('plant/a', one, `1.${each}`)
+  now += 3_600_000
+  cloud.contents.put('plant/a', one, 'latest')
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  now += 3_600_000
+  cloud.contents.put('plant/a', two, '1.7')
+  cloud.clearRequests()
+
+  const { artifacts } = await site.sync()
+
+  assert.equal(artifacts, 1)
+  assert.equal(await site.tag('plant/a', '1.7'), two.manifest.descriptor.digest)
+  const lists = asked(cloud).filter((line) => line.includes('/acr/'))
+  assert.deepEqual(lists, [
+    'GET /acr/v1/plant/a',
+    'GET /acr/v1/plant/a/_manifests?n=100&orderby=timedesc',
+    'GET /acr/v1/plant/a/_tags?n=100&orderby=timedesc'
+  ])
+})
+
+test('acr: a tag that went as another came is noticed', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', ['plant/a'])
+  fill(cloud)
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  cloud.contents.untag('plant/a', '1.0')
+  cloud.contents.put('plant/a', one, '2.0')
+
+  const { removed } = await site.sync()
+
+  assert.equal(removed, 1)
+  assert.deepEqual(await site.registry.tags.list('plant/a', { limit: 10 }), ['2.0', 'latest'])
+})
+
+test('acr: more than a page of news is read to its end', async (t) => {
+  let now = Date.now()
+  const { connection, cloud } = await openCloud(t, 'acr', ['plant/a'], { now: () => now })
+  fill(cloud)
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  now += 3_600_000
+  for (let each = 0; each < 250; each++) cloud.contents.put('plant/a', two, `2.${each}`)
+  cloud.clearRequests()
+
+  await site.sync()
+
+  assert.equal((await site.registry.tags.list('plant/a', { limit: 1000 })).length, 252)
+  const lists = asked(cloud).filter((line) => line.includes('_tags'))
+  assert.ok(lists.length === 3 && lists.every((line) => line.includes('orderby=timedesc')), lists.join())
+})
+
+test('acr: a parent that lists by another order than was asked for is listed whole', async (t) => {
+  let now = Date.now()
+  const { connection, cloud } = await openCloud(t, 'acr', ['plant/a'], { now: () => now, ignoresOrder: true })
+  for (const tag of ['a', 'b', 'c']) cloud.contents.put('plant/a', one, tag)
+  const site = await openSite(t, connection, ['plant/a'])
+  await site.sync()
+  now += 3_600_000
+  cloud.contents.put('plant/a', two)
+  cloud.contents.tag('plant/a', 'b', two.manifest.descriptor.digest)
+
+  await site.sync()
+
+  assert.equal(await site.tag('plant/a', 'b'), two.manifest.descriptor.digest)
 })
 
 test('acr: a complete comparison asks for no referrers, which are among the manifests', async (t) => {

@@ -48,6 +48,8 @@ export interface CloudRegistryOptions {
   readonly accessTokenLifeSeconds?: number
   /** Items of a page where the client asks for no number. */
   readonly pageSize?: number
+  /** ACR's lists pass over `orderby`. */
+  readonly ignoresOrder?: boolean
   readonly now?: Now
   readonly log?: AccessLog
 }
@@ -124,7 +126,7 @@ function createServices(options: CloudRegistryOptions, contents: Contents, addre
     blobs: blobHandlers({ contents, links, redirect: redirectBlobs }),
     uploads,
     listings: listingHandlers({ contents, pageSize }),
-    metadata: metadataHandlers({ contents, loginServer, pageSize })
+    metadata: metadataHandlers({ contents, loginServer, pageSize, ignoresOrder: options.ignoresOrder })
   })
   return { tokens, links, uploads, router: createRouter(rules, access, acr) }
 }

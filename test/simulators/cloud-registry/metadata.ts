@@ -10,10 +10,12 @@ export interface MetadataOptions {
   readonly contents: Contents
   readonly loginServer: () => string
   readonly pageSize: number
+  /** `orderby` is passed over, as by a registry that only looks like ACR. */
+  readonly ignoresOrder?: boolean
 }
 
 /** ACR's own API, `/acr/v1/<name>` (azure-rest-api-specs, containerregistry data-plane 2021-07-01). */
-export function metadataHandlers({ contents, loginServer, pageSize }: MetadataOptions) {
+export function metadataHandlers({ contents, loginServer, pageSize, ignoresOrder = false }: MetadataOptions) {
   const found = ({ repository }: Call): Repository => {
     const known = contents.repository(repository)
     if (!known) throw nameUnknown(repository)
@@ -21,7 +23,7 @@ export function metadataHandlers({ contents, loginServer, pageSize }: MetadataOp
   }
   const about = ({ repository }: Call) => ({ registry: loginServer(), imageName: repository })
   const ordered = <Item extends Times>(call: Call, items: readonly Item[], nameOf: (item: Item) => string) => {
-    const order = call.url.searchParams.get('orderby')
+    const order = ignoresOrder ? null : call.url.searchParams.get('orderby')
     const sorted = order !== 'timedesc' && order !== 'timeasc'
     const keyOf = sorted ? nameOf : (item: Item) => item.lastUpdateTime
     const ascending = items.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1))

@@ -18,6 +18,8 @@ export interface Metadata {
 
 export interface EntryOrder {
   readonly orderby?: 'none' | 'timeasc' | 'timedesc'
+  /** Of a page; who wants to see the newest alone asks for few. */
+  readonly entriesPerPage?: number
 }
 
 export type RepositoryAttributes = Readonly<z.infer<typeof repositoryAnswer>>
@@ -52,7 +54,7 @@ const manifestEntry = z.object({
 const tagAnswer = z.object({ imageName: z.string(), tags: z.array(tagEntry).nullish() })
 const manifestAnswer = z.object({ imageName: z.string(), manifests: z.array(manifestEntry).nullish() })
 
-const entriesPerPage = 500
+const defaultEntriesPerPage = 500
 const answerLimit = 64 * 1024
 
 export function createMetadata(link: ParentLink): Metadata {
@@ -72,7 +74,8 @@ export function createMetadata(link: ParentLink): Metadata {
     return 'unsupported'
   }
 
-  async function* entries<T>(list: EntryList<T>, repository: string, signal: AbortSignal, { orderby }: EntryOrder) {
+  async function* entries<T>(list: EntryList<T>, repository: string, signal: AbortSignal, wanted: EntryOrder) {
+    const { orderby, entriesPerPage = defaultEntriesPerPage } = wanted
     const order = orderby ? `&orderby=${orderby}` : ''
     const path = `/acr/v1/${repository}/${list.name}?n=${entriesPerPage}${order}`
     const operation = list.name

@@ -48,8 +48,8 @@ export interface EngineOptions {
   readonly onIteration?: () => void
 }
 
-/** With a plain parent that lists tags only, referrers attached later are looked for every so many rounds. */
-const completeEvery = 10
+/** Every so many rounds, what is here is looked at too, and referrers are asked for where the parent lists tags only. */
+const thoroughEvery = 10
 /** A device's clock may be set long after its start, by years: nobody sleeps longer without another look at it. */
 const longestSleepMs = 10 * 60_000
 
@@ -87,10 +87,10 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     board.started(correlationId)
     const { now } = clock
     const shared = { registry, bases, transfers, parent, mode, patterns, board, log, memory }
-    const context = { ...shared, complete, correlationId, now }
+    const context = { ...shared, complete, thorough: rounds % thoroughEvery === 0, correlationId, now }
     const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
-    // What was cut is not done: a complete comparison has to begin anew.
-    if (!signal.aborted) rounds = outcome.reached ? rounds + 1 : 0
+    // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.
+    if (!signal.aborted && outcome.reached) rounds++
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
     if (last) logOutcome(last)
@@ -141,7 +141,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const open = wish && openUntil(wish.schedule, clock.now())
     const until = open === 'open' ? undefined : open
     // Where no window is open, the device slept through it, or its clock was set forward.
-    const done = running?.done ?? (open ? begin(isCompleteDue(), until) : Promise.resolve(undefined))
+    const done = running?.done ?? (open ? begin(isFirst(), until) : Promise.resolve(undefined))
     const end = (last: IterationSummary | undefined) => schedule(last?.result === 'Aborted')
     done.then(end, (error: unknown) => {
       log.error({ reason: describe(error) }, 'iteration ended unexpectedly')
@@ -149,8 +149,9 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     })
   }
 
-  function isCompleteDue(): boolean {
-    return rounds % completeEvery === 0
+  /** What happened before, while nobody looked, is not known. */
+  function isFirst(): boolean {
+    return rounds === 0
   }
 
   /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
@@ -181,7 +182,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     async sync({ complete = false } = {}) {
       while (running && !isJoined(running, complete)) await Promise.allSettled([running.done])
       if (stopped) return undefined
-      const summary = await (running?.done ?? begin(complete || isCompleteDue()))
+      const summary = await (running?.done ?? begin(complete || isFirst()))
       schedule(false)
       return summary
     },

@@ -2,6 +2,7 @@ import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import type { Digest } from '../protocol/digest.ts'
 import type { Looked } from './bases.ts'
+import { lookByMetadata } from './look-by-metadata.ts'
 import { inParallel } from './places.ts'
 import { isLinkFailure } from './problems.ts'
 
@@ -16,10 +17,17 @@ export interface ParentView {
   readonly looked?: Looked
 }
 
+/** A listing by metadata, which tells what was there when `looked` was true. */
+export type MetadataView = ParentView & Required<Pick<ParentView, 'digests' | 'looked'>>
+
 export interface LookOptions {
   readonly epoch: string
   /** What was seen when the repository last agreed whole; left out for a full comparison. */
   readonly previous?: Looked
+  /** The listing that went with it, where it is remembered: then only what is newer is asked for. */
+  readonly remembered?: MetadataView
+  /** Give the remembered listing also where nothing changed, to compare it with what is here. */
+  readonly thorough?: boolean
   readonly signal: AbortSignal
 }
 
@@ -27,13 +35,19 @@ const parallelHeads = 8
 
 /** Undefined: nothing changed since `previous`. */
 export async function look(repository: ParentRepository, options: LookOptions): Promise<ParentView | undefined> {
-  const { epoch, previous, signal } = options
+  const { epoch, previous, thorough = false, signal } = options
   const attributes = await repository.attributes(signal)
   if (attributes === 'unsupported') return lookByTags(repository, signal)
   if (!attributes) throw new RepositoryUnknownError(repository.name)
   const looked: Looked = { epoch, ...attributes }
-  if (previous && isSame(previous, looked)) return undefined
-  return { ...(await lookByMetadata(repository, signal)), looked }
+  const isUnchanged = previous !== undefined && isSame(previous, looked)
+  const remembered = previous && isKnown(options.remembered, previous) ? options.remembered : undefined
+  if (isUnchanged && (remembered || !thorough)) return thorough ? remembered : undefined
+  return lookByMetadata(repository, { looked, remembered, signal })
+}
+
+function isKnown(remembered: MetadataView | undefined, previous: Looked): boolean {
+  return remembered !== undefined && isSame(remembered.looked, previous)
 }
 
 function isSame(a: Looked, b: Looked): boolean {
@@ -43,14 +57,6 @@ function isSame(a: Looked, b: Looked): boolean {
     a.tagCount === b.tagCount &&
     a.manifestCount === b.manifestCount
   )
-}
-
-async function lookByMetadata(repository: ParentRepository, signal: AbortSignal): Promise<ParentView> {
-  const tags = new Map<string, Digest>()
-  const digests = new Set<Digest>()
-  for await (const tag of repository.tagEntries(signal)) tags.set(tag.name, tag.digest)
-  for await (const manifest of repository.manifestEntries(signal)) digests.add(manifest.digest)
-  return { tags, digests, unknown: new Map() }
 }
 
 async function lookByTags(repository: ParentRepository, signal: AbortSignal): Promise<ParentView> {

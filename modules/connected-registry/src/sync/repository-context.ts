@@ -3,6 +3,7 @@ import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Bases } from './bases.ts'
+import type { MetadataView, ParentView } from './look.ts'
 import type { StatusBoard } from './status.ts'
 import type { Transfers } from './transfers.ts'
 
@@ -18,6 +19,8 @@ export interface RepositoryContext {
   readonly memory: RoundMemory
   /** Compare everything, whatever the parent says has changed; with the referrers of all that is held. */
   readonly complete: boolean
+  /** Look again at what is here, and for referrers where the parent lists tags only; due every so many rounds. */
+  readonly thorough: boolean
   readonly correlationId: string
   readonly now: () => Date
 }
@@ -28,10 +31,46 @@ export interface RoundMemory {
   readonly shrunk: Set<string>
   /** Referrers are missing that only a look at every manifest finds again. */
   readonly unsettled: Set<string>
+  readonly views: RememberedViews
   /** Where to begin, because the link broke there. Undefined: at the beginning. */
   startAt?: string | undefined
 }
 
 export function createRoundMemory(): RoundMemory {
-  return { shrunk: new Set(), unsettled: new Set() }
+  return { shrunk: new Set(), unsettled: new Set(), views: createRememberedViews() }
+}
+
+/** What the parent showed of each repository when that last agreed with it; as far as memory for it goes. */
+export interface RememberedViews {
+  get(repository: string): MetadataView | undefined
+  /** Undefined: what was remembered is no longer so. */
+  set(repository: string, view: ParentView | undefined): void
+}
+
+/** References over all repositories, at about 200 bytes each. */
+const referenceLimit = 50_000
+
+function createRememberedViews(): RememberedViews {
+  const views = new Map<string, MetadataView>()
+  let references = 0
+  return {
+    get: (repository) => views.get(repository),
+    set(repository, view) {
+      const former = views.get(repository)
+      if (former) references -= sizeOf(former)
+      views.delete(repository)
+      // The others stay: whoever makes room for the one that comes next forgets each before its turn comes again.
+      if (!isByMetadata(view) || references + sizeOf(view) > referenceLimit) return
+      views.set(repository, view)
+      references += sizeOf(view)
+    }
+  }
+}
+
+function sizeOf({ tags, digests }: MetadataView): number {
+  return tags.size + digests.size
+}
+
+function isByMetadata(view: ParentView | undefined): view is MetadataView {
+  return view?.digests !== undefined && view.looked !== undefined
 }

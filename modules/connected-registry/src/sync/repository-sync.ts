@@ -36,10 +36,12 @@ export async function syncRepository(
 }
 
 async function agree(context: RepositoryContext, name: string, signal: AbortSignal): Promise<readonly NewDetail[]> {
-  const { bases, board, parent, complete, now } = context
+  const { bases, board, parent, complete, thorough, memory, now } = context
   const at = now().toISOString()
   const previous = complete ? undefined : await bases.looked(name)
-  const view = await look(parent.repository(name), { epoch: parent.epoch, previous, signal })
+  const remembered = memory.views.get(name)
+  const wanted = { epoch: parent.epoch, previous, remembered, thorough, signal }
+  const view = await look(parent.repository(name), wanted)
   const agreed = await bases.read(name, parent.epoch)
   if (!view) {
     board.synced({ name, wanted: agreed.size, have: agreed.size, lastSync: at })
@@ -56,10 +58,11 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const failures = [...failed.map(({ detail }) => detail), ...referrers]
   const details = [...unknownTags(name, view), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
   if (view.looked && details.length === 0) await bases.saveLooked(name, view.looked)
-  const wanted = view.tags.size + (view.digests?.size ?? 0) + view.unknown.size
+  memory.views.set(name, details.length === 0 ? view : undefined)
+  const references = view.tags.size + (view.digests?.size ?? 0) + view.unknown.size
   const missing = view.unknown.size + failed.filter(({ planned }) => !isRemoval(planned)).length
   const problem = details[0]?.description
-  board.synced({ name, wanted, have: wanted - missing, ...(problem ? { problem } : { lastSync: at }) })
+  board.synced({ name, wanted: references, have: references - missing, ...(problem ? { problem } : { lastSync: at }) })
   return details
 }
 
