@@ -6,7 +6,8 @@ import { readConfig } from './config.ts'
 import { maintain } from './maintenance.ts'
 
 // main.ts                        the module
-// main.ts fsck | scrub | help    work on a store that no module has open
+// main.ts fsck | scrub           work on a store that no module has open
+// main.ts password-hash | help   need none
 
 const [command, ...commandArguments] = process.argv.slice(2)
 
@@ -29,6 +30,8 @@ async function runCommand(name: string): Promise<void> {
   process.exitCode = await maintain(name, {
     arguments: commandArguments,
     dataVolume: readConfig().dataVolume,
+    input: process.stdin,
+    prompt: (text) => process.stderr.write(text),
     print: (text) => process.stdout.write(text),
     signal: stop.signal
   })

@@ -4,18 +4,17 @@ import { parseArgs } from 'node:util'
 import { fsck } from './integrity/fsck.ts'
 import { fsckText, sizeText } from './integrity/fsck-text.ts'
 import { type ScrubReport, scrub } from './integrity/scrub.ts'
+import { type PasswordHashOptions, passwordHash } from './password-hash.ts'
 import { readSize } from './sizes.ts'
 import { storePaths } from './storage/layout.ts'
 import { StoreError } from './storage/store-error.ts'
 import { openStore } from './store.ts'
 
-/** Commands for a person in front of a store that no registry works on. */
-export interface MaintenanceOptions {
-  readonly arguments: readonly string[]
+/** Commands for a person: in front of a store that no registry works on, or of a twin that wants a hash. */
+export interface MaintenanceOptions extends PasswordHashOptions {
   /** Where the store is when the arguments do not say it. */
   readonly dataVolume: string
   readonly print: (text: string) => void
-  readonly signal: AbortSignal
 }
 
 /** Exit codes: nothing wrong, something is, the work could not be done. */
@@ -26,19 +25,24 @@ const usage = `usage:
   fsck [<data folder>] [--content] [--while-in-use] [--json]   examines a store and changes nothing
   scrub [<data folder>] [--rate <bytes a second, such as 20MiB>] [--json]
                                                     reads all content and sets aside what is damaged
+  password-hash                                     makes the hash of a password, for a twin or a settings file
 exit code: 0 nothing is wrong, 1 something is, 2 it could not be done
 `
 
 const commands: Readonly<Record<string, (options: MaintenanceOptions) => Promise<ExitCode>>> = {
   fsck: runFsck,
   scrub: runScrub,
+  'password-hash': async (options) => {
+    options.print(`${await passwordHash(options)}\n`)
+    return exitCodes.clean
+  },
   help: async ({ print }) => {
     print(usage)
     return exitCodes.clean
   }
 }
 
-/** Carries out `fsck`, `scrub` or `help`; any other name gets the usage. Failures are explained, not thrown. */
+/** Carries out `fsck`, `scrub`, `password-hash` or `help`; any other name gets the usage. Failures are explained, not thrown. */
 export async function maintain(name: string, options: MaintenanceOptions): Promise<ExitCode> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command) return command(options).catch((error: unknown) => explainFailure(error, options))
