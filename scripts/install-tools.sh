@@ -11,7 +11,7 @@ packages=(skopeo:skopeo docker-registry:docker-registry podman:podman runc:runc 
 programs=(
   crane=github.com/google/go-containerregistry/cmd/crane@v0.22.1
   regctl=github.com/regclient/regclient/cmd/regctl@v0.11.7
-  conformance=github.com/opencontainers/distribution-spec/conformance@967efdc079b9
+  conformance=github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
 )
 # The same for programs that are tests of their module.
 suites=(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readCounts, readGinkgo } from '../scripts/conformance/suites.ts'
+import { readCounts, readGinkgo, suites } from '../scripts/conformance/suites.ts'
 
 test('the counts of the specification’s program are read, its own errors as failures', () => {
   const line = (status: string, count: number) => `  ${status.padEnd(30, '.')}: ${String(count).padStart(10)}`
@@ -26,4 +26,24 @@ test('the last line of the earlier suite is read, colours or not', () => {
     skipped: 56
   })
   assert.equal(readGinkgo('listen tcp: address in use'), undefined)
+})
+
+test('a registry that takes nothing in is asked for what it holds, and for no change', () => {
+  const digest = `sha256:${'0'.repeat(64)}`
+  const target = {
+    url: 'https://127.0.0.1:8000',
+    caFile: '/ca.pem',
+    repositories: ['held', 'held'] as const,
+    folder: '/reports',
+    data: { tag: 'v1', manifest: digest, blobs: [digest, digest] }
+  }
+
+  for (const suite of suites.filter(({ program }) => program === 'conformance')) {
+    const environment = suite.environment(target)
+    assert.equal(environment.OCI_API_PUSH, 'false')
+    assert.equal(environment.OCI_RO_DATA_MANIFESTS, digest)
+    assert.equal(environment.OCI_RO_DATA_BLOBS, `${digest} ${digest}`)
+    // The program looks for this header in an answer that it drops where it does not know the bytes.
+    assert.equal(environment.OCI_API_MANIFESTS_DIGEST_HEADER, 'false')
+  }
 })
