@@ -3,7 +3,7 @@ import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { findTool } from '../test/fixtures/tools.ts'
+import { debianPackages, findTool, goPrograms, mustHave } from '../test/fixtures/tools.ts'
 
 // npm test [-- PART-OF-A-PATH... | --test-OPTION...]     every test but the long ones
 // npm run test:long [-- ...]                             the long ones, *.long.test.ts
@@ -11,21 +11,6 @@ import { findTool } from '../test/fixtures/tools.ts'
 
 const root = join(import.meta.dirname, '..')
 const minutes = 60
-
-/** What tests with real clients and a foreign parent look for; without it they are skipped by name. */
-const externalTools = [
-  'skopeo',
-  'docker-registry',
-  'podman',
-  'runc',
-  'umoci',
-  'openssl',
-  'curl',
-  'crane',
-  'regctl',
-  'conformance',
-  'conformance-earlier'
-]
 
 const { values: options, tokens } = parseArgs({
   options: { long: { type: 'boolean', default: false }, within: { type: 'string' } },
@@ -50,9 +35,15 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-const path = [join(root, '.tools', 'bin'), process.env.PATH ?? ''].join(delimiter)
-const missing = externalTools.filter((tool) => !findTool(tool, path))
+// Engines stand in /usr/sbin, which not every PATH names.
+const path = [join(root, '.tools', 'bin'), process.env.PATH ?? '', '/usr/sbin'].join(delimiter)
+const missing = [...Object.keys(debianPackages), ...goPrograms].filter((tool) => !findTool(tool, path))
 if (missing.length > 0) console.log(`not on this machine, tests that need them are skipped: ${missing.join(', ')}`)
+const lost = missing.filter((tool) => mustHave(tool))
+if (lost.length > 0) {
+  console.error(`in CI what Debian has must be there: ${lost.join(', ')} (scripts/install-tools.sh)`)
+  process.exit(1)
+}
 runTests(Number(options.within) || run.boundSeconds)
 
 function testFiles(): readonly string[] {

@@ -2,35 +2,35 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { debianPackages, goPrograms, mustHave } from './fixtures/tools.ts'
 
 const root = join(import.meta.dirname, '..')
 const text = (path: string) => readFileSync(join(root, path), 'utf8')
-/** In every Debian. */
-const essential = ['sh', 'tar', 'perl']
-
 test('every tool that a test asks for is installed by the script, so that CI loses no test unseen', () => {
   const asked = globSync('test/**/*.ts', { cwd: root, exclude: ['**/tools.test.ts'] }).flatMap((path) =>
-    Array.from(text(path).matchAll(/\brequireTool\(\s*\w+,\s*'([\w-]+)'/g), ([, tool]) => tool!)
+    Array.from(text(path).matchAll(/\b(?:requireTool\(\s*\w+,\s*|skipWithout\(\[)'([\w-]+)'/g), ([, tool]) => tool!)
   )
 
   assert.notEqual(asked.length, 0)
-  const known = [...installedTools(), ...essential]
+  const { built } = installed()
   assert.deepEqual(
-    asked.filter((tool) => !known.includes(tool)),
+    asked.filter((tool) => !mustHave(tool, { CI: 'true' }) && !built.includes(tool)),
     []
   )
 })
 
-test('a test run names every installed tool that is missing', () => {
-  const [, list = ''] = /^const externalTools = \[([^\]]*)\]/m.exec(text('scripts/test.ts')) ?? []
-  const named = Array.from(list.matchAll(/'([\w-]+)'/g), ([, tool]) => tool)
+test('what the fixtures know is what the script installs, package by package', () => {
+  const { packages, built } = installed()
 
-  assert.deepEqual(named.sort(), installedTools().sort())
+  assert.deepEqual(packages, debianPackages)
+  assert.deepEqual([...built].sort(), goPrograms)
 })
 
-function installedTools(): string[] {
-  const script = text('scripts/install-tools.sh')
-  const [, packages = ''] = /^packages=\(([^)]*)\)/m.exec(script) ?? []
-  const built = Array.from(script.matchAll(/^(?:programs|suites)=\(([^)]*)\)/gm), ([, list]) => list).join('\n')
-  return [...packages.matchAll(/:([\w-]+)/g), ...built.matchAll(/^\s*([\w-]+)=/gm)].map(([, tool]) => tool!)
+function installed() {
+  const list = (name: string) =>
+    new RegExp(`^${name}=\\(([^)]*)\\)`, 'm').exec(text('scripts/install-tools.sh'))?.[1] ?? ''
+  const packages = Array.from(list('packages').matchAll(/([\w.-]+):([\w-]+)/g), ([, name, tool]) => [tool, name])
+  const lines = [...list('programs').split('\n'), ...list('built_in_module').split('\n')]
+  const built = lines.flatMap((line) => /^\s*'?([\w-]+)=/.exec(line)?.[1] ?? [])
+  return { packages: Object.fromEntries(packages), built }
 }

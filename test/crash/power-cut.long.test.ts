@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
-import { findTool } from '../fixtures/tools.ts'
+import { findTool, skipWithout } from '../fixtures/tools.ts'
 import { type RecordedRun, recordRun } from './record-run.ts'
 import { replayKills, replayPowerCuts } from './replay.ts'
 import { aWorkload } from './workload.ts'
@@ -9,7 +9,7 @@ const strace = findTool('strace')
 const size = { writers: 3, rounds: 4 }
 const workload = aWorkload('long', size)
 
-suite('a longer run that is recorded', { skip: strace ? false : 'strace is not installed' }, () => {
+suite('a longer run that is recorded', { skip: skipWithout(['strace']) }, () => {
   let run: RecordedRun
 
   before(async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
-import { findTool } from '../fixtures/tools.ts'
+import { findTool, skipWithout } from '../fixtures/tools.ts'
 import { afterKill } from './disk-model.ts'
 import { mistakes } from './mistakes.ts'
 import { type RecordedRun, recordRun } from './record-run.ts'
@@ -11,7 +11,7 @@ const strace = findTool('strace')
 const size = { writers: 3, rounds: 4 }
 const workload = aWorkload('quick', size)
 
-suite('a run that is recorded below the program', { skip: strace ? false : 'strace is not installed' }, () => {
+suite('a run that is recorded below the program', { skip: skipWithout(['strace']) }, () => {
   let run: RecordedRun
 
   before(async () => {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
-import { findTool } from '../../fixtures/tools.ts'
+import { findTool, skipWithout } from '../../fixtures/tools.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 // What a power cut costs cannot be tried by killing a process: the kernel keeps what was written. The order of the system
@@ -12,7 +12,7 @@ import { temporaryFolder } from './temporary-folder.ts'
 const strace = findTool('strace')
 const calls = 'fsync,fdatasync,write,pwrite64,rename,renameat,renameat2,unlink'
 
-suite('what is durable before a write resolves', { skip: strace ? false : 'strace is not installed' }, () => {
+suite('what is durable before a write resolves', { skip: skipWithout(['strace']) }, () => {
   let trace: readonly string[] = []
 
   before(async () => {
