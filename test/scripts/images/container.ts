@@ -41,8 +41,10 @@ export async function runContainer(t: TestContext, options: ContainerOptions): P
       text += chunk
     })
   }
-  t.after(() => child.kill('SIGKILL'))
-  t.after(() => run('runc', [...runc, 'delete', '--force', name]).catch(() => undefined))
+  t.after(async () => {
+    if (child.exitCode === null) await run('runc', [...runc, 'delete', '--force', name])
+    await exited
+  })
   return {
     output: () => text,
     async stop() {

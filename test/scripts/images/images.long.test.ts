@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { passwordHash } from '../../fixtures/password-hash.ts'
@@ -22,7 +22,8 @@ test('the images are built without an engine, small and the same each time, and 
   const tools = ['apt-get', 'dpkg-deb', 'umoci', 'runc', 'skopeo'].map((tool) => requireTool(t, tool))
   if (tools.includes(undefined)) return
   const folder = mkdtempSync(join(tmpdir(), 'images-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  // After the containers in it are gone.
+  after(() => rmSync(folder, { recursive: true, force: true }))
 
   const first = await build(join(folder, 'first'), [])
   const again = await build(join(folder, 'again'), ['--platform', 'amd64'])
