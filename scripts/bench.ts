@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureAccess } from './bench/access.ts'
 import { type BenchArguments, readArguments, usage } from './bench/arguments.ts'
 import { blobLines, pushLines } from './bench/blobs.ts'
 import { type Contender, startContenders } from './bench/contenders.ts'
@@ -9,7 +10,7 @@ import { measureLatency } from './bench/latency.ts'
 import { measureManyTags } from './bench/many-tags.ts'
 import { measureIdleMemory, peakMemory } from './bench/memory.ts'
 import { factTableOf, type Row, rowOf, type Sample, tableOf } from './bench/report.ts'
-import { runRounds } from './bench/rounds.ts'
+import { type RoundsOptions, runRounds } from './bench/rounds.ts'
 import { smallRequestLines } from './bench/small-requests.ts'
 import { zbLines } from './bench/zb.ts'
 
@@ -31,7 +32,8 @@ async function bench(given: BenchArguments): Promise<void> {
   try {
     const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
     contenders.push(...(await startContenders(folder, given.profile)))
-    const samples = await measureLines(given, contenders)
+    const samples = [...(await measureLines(given, contenders))]
+    if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))
     facts.push(...(await measureFacts(given, contenders)))
     if (given.groups.includes('memory')) facts.push(peakMemory(contenders, peaksOf(samples)))
     await tell(given, rowsOf(samples), facts)
@@ -45,7 +47,11 @@ async function measureLines(given: BenchArguments, contenders: readonly Contende
   const { groups, scale } = given
   const all = [...smallRequestLines(scale), ...blobLines(scale), ...pushLines(scale), ...zbLines(scale)]
   const lines = all.filter(({ group }) => groups.includes(group))
-  return runRounds(lines, contenders, { rounds: scale.rounds, until: scale.withinMs, progress })
+  return runRounds(lines, contenders, roundsOf(given))
+}
+
+function roundsOf({ scale }: BenchArguments): RoundsOptions {
+  return { rounds: scale.rounds, until: scale.withinMs, progress }
 }
 
 async function measureFacts({ groups, scale }: BenchArguments, contenders: readonly Contender[]): Promise<Fact[]> {

@@ -26,6 +26,9 @@ export const ours = 'connected-registry'
 /** What the ratios are against. */
 export const reference = 'docker-registry'
 
+/** Who may do everything, here and where else a name and a password are asked for. */
+export const benchUser = { name: 'bench', password: 'bench-password' } as const
+
 const startTimeoutMs = 20_000
 const tokenLifeMs = 8 * 60_000
 
@@ -48,11 +51,10 @@ export async function startContenders(folder: string, profile?: string): Promise
 export async function startOurs(folder: string, profile?: string): Promise<Contender> {
   const [port = 0] = await freePorts(1)
   await mkdir(folder, { recursive: true })
-  const user = { name: 'bench', password: 'bench-password' }
   const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read']
   const token = {
-    name: user.name,
-    passwords: [{ hash: passwordHash(user.password) }],
+    name: benchUser.name,
+    passwords: [{ hash: passwordHash(benchUser.password) }],
     actions: actions.map((action) => `repositories/*/${action}`)
   }
   const settings = join(folder, 'settings.json')
@@ -74,7 +76,7 @@ export async function startOurs(folder: string, profile?: string): Promise<Conte
   const refused = module.lines.find(({ msg }) => msg === 'settings refused')
   if (refused) await module.stop()
   if (refused) throw new Error(`${ours} refused its settings: ${refused.problem}`)
-  const authorize = createAuthorizer(port, user)
+  const authorize = createAuthorizer(port, benchUser)
   return {
     name: ours,
     port,
@@ -113,8 +115,13 @@ function createAuthorizer(port: number, { name, password }: { name: string; pass
   }
 }
 
-/** CNCF distribution, 2.x as Debian packages it (`docker-registry`) or 3.x (`registry`). */
-async function startDistribution(name: string, program: string, folder: string): Promise<Contender> {
+/** CNCF distribution, 2.x as Debian packages it (`docker-registry`) or 3.x (`registry`). `more`: of its configuration. */
+export async function startDistribution(
+  name: string,
+  program: string,
+  folder: string,
+  more: object = {}
+): Promise<Contender> {
   return startProgram({ name, program, folder }, (port) => ({
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: true } },
@@ -124,7 +131,8 @@ async function startDistribution(name: string, program: string, folder: string):
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } }
     },
-    http: { addr: `127.0.0.1:${port}`, secret: 'bench' }
+    http: { addr: `127.0.0.1:${port}`, secret: 'bench' },
+    ...more
   }))
 }
 

@@ -23,7 +23,17 @@ export interface Target {
   readonly cpu?: number
 }
 
-export const groups = ['manifests', 'tags', 'blobs', 'pushes', 'zb', 'latency', 'many-tags', 'memory'] as const
+export const groups = [
+  'manifests',
+  'tags',
+  'blobs',
+  'pushes',
+  'zb',
+  'access',
+  'latency',
+  'many-tags',
+  'memory'
+] as const
 export type Group = (typeof groups)[number]
 
 /** How much of everything: the whole, or enough to see that it works. */

@@ -13,7 +13,7 @@ export interface Image {
   readonly manifest: Blob
 }
 
-const manifestType = 'application/vnd.oci.image.manifest.v1+json'
+export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 const partSize = 1024 * 1024
 const filler = randomBytes(partSize)
 

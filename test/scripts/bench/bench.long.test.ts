@@ -27,7 +27,8 @@ test('a quick run measures every group beside docker-registry, and says so as JS
     assert.ok(measured.has(group), group)
   }
   for (const row of rows) {
-    assert.ok(row.ratio.speed > 0, row.work)
+    // docker-registry leaves these to others.
+    if (!row.work.startsWith('access tokens')) assert.ok(row.ratio.speed > 0, row.work)
     assert.ok(stdout.includes(row.work), row.work)
   }
   for (const { work, values } of facts) assert.ok(values['connected-registry'] > 0, work)
