@@ -3,13 +3,18 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { makeWritableDirectory, syncDirectory } from './durable-files.ts'
 import { createGroupCommit, type GroupCommit } from './group-commit.ts'
-import type { Entry, RecordStore } from './record-store.ts'
+import { createKeptValues } from './kept-values.ts'
+import type { Batch, Entry, Json, RecordStore, Value } from './record-store.ts'
 import { compareKeys, decodeValue, encodeBatch, type StoredValue, upperBound } from './record-values.ts'
 import { openReader, storeError } from './sqlite-database.ts'
 
+// A tag and what it points at take about a kilobyte.
+const keptBytes = 4 * 1024 * 1024
+
 /**
  * Records in one SQLite file. `get` and `list` answer at once, by prepared statements on this thread; commits are synced by a
- * worker thread. Throws StoreError where the file is damaged, of a later release, or cannot be written.
+ * worker thread. A look-up costs some system calls, so `get` keeps what it reads until a commit touches it: one process owns
+ * the file (`store-lock.ts`). Throws StoreError where the file is damaged, of a later release, or cannot be written.
  */
 export async function createSqliteRecordStore(path: string): Promise<RecordStore> {
   await makeWritableDirectory(dirname(path))
@@ -26,6 +31,7 @@ export async function createSqliteRecordStore(path: string): Promise<RecordStore
 }
 
 function sqliteRecordStore(path: string, reader: DatabaseSync, writer: GroupCommit): RecordStore {
+  const kept = createKeptValues(keptBytes)
   const one = prepare(reader, 'SELECT value FROM records WHERE key = ?')
   const page = prepare(reader, 'SELECT key, value FROM records WHERE key >= ? AND key < ? ORDER BY key LIMIT ?')
 
@@ -37,11 +43,17 @@ function sqliteRecordStore(path: string, reader: DatabaseSync, writer: GroupComm
     }
   }
 
+  function look(key: string): Value | undefined {
+    const row = read(() => one.get(key)) as unknown as readonly SQLOutputValue[] | undefined
+    if (!row) return undefined
+    const stored = row[0] as StoredValue
+    const value = decodeValue(stored)
+    // Bytes cannot be frozen.
+    return typeof stored === 'string' ? kept.keep(key, value as Json, key.length + stored.length) : value
+  }
+
   return {
-    get(key) {
-      const row = read(() => one.get(key)) as unknown as readonly SQLOutputValue[] | undefined
-      return row && decodeValue(row[0] as StoredValue)
-    },
+    get: (key) => kept.get(key) ?? look(key),
     list(prefix, { after, limit }) {
       const [from, to] = [firstKey(prefix, after), upperBound(prefix) ?? aboveAllText]
       const rows = read(() =>
@@ -49,13 +61,17 @@ function sqliteRecordStore(path: string, reader: DatabaseSync, writer: GroupComm
       ) as unknown as readonly (readonly SQLOutputValue[])[]
       return rows.map(([key, value]): Entry => [key as string, decodeValue(value as StoredValue)])
     },
-    commit: (batch) => writer.commit(encodeBatch(batch)),
+    commit: (batch) => kept.during(keysOf(batch), () => writer.commit(encodeBatch(batch))),
     async close() {
       // The writer is the last to close: the last connection folds the write-ahead log into the file.
       if (reader.isOpen) reader.close()
       await writer.close()
     }
   }
+}
+
+function keysOf({ put = [], remove = [] }: Batch): readonly string[] {
+  return [...put.map(([key]) => key), ...remove]
 }
 
 /** SQLite orders every text before every blob. */
