@@ -1,4 +1,3 @@
-import type { RouterContext } from '@koa/router'
 import type { Context } from 'koa'
 import type { Access } from '../access/access.ts'
 import {
@@ -33,15 +32,28 @@ const scopesOf: Record<Action, readonly ScopeAction[]> = {
   'metadata/write': ['metadata_write']
 }
 
+/** What the router took from a path. */
+export interface Place {
+  readonly repository: string
+  readonly reference: string
+  /** The repository's name is well formed, and stands in the path as it is. */
+  readonly isNamed: boolean
+}
+
+export function placeOf(path: string, params: { readonly repository?: string; readonly reference?: string }): Place {
+  const { repository = '', reference = '' } = params
+  return { repository, reference, isNamed: isNameIn(path, repository) }
+}
+
 /** The handler behind its need: who is asking, then what for, and only then what is there. */
 export function guarded(need: Need, handle: Handler, options: GuardOptions) {
-  return async (ctx: RouterContext): Promise<void> => {
+  return async (ctx: Context, place: Place): Promise<void> => {
     if (need === 'nothing') return handle(ctx, { repository: '', reference: '' })
     const identity = await authenticate(options.access, ctx.req)
-    const { repository = '', reference = '' } = ctx.params
+    const { repository, reference } = place
     if (need === 'any token') requireIdentity(ctx, identity)
     else if (need === 'catalog') requireCatalog(ctx, identity)
-    else requirePermission(ctx, { identity, action: need, repository, mode: options.mode() })
+    else requirePermission(ctx, place, { identity, action: need, repository, mode: options.mode() })
     return handle(ctx, { repository, reference, identity })
   }
 }
@@ -65,9 +77,8 @@ function requireIdentity(ctx: Context, identity: Identity | undefined): void {
 }
 
 // What a challenge says is made only where there is one: this is the way of every request.
-function requirePermission(ctx: Context, request: Parameters<typeof authorize>[0]): void {
+function requirePermission(ctx: Context, { isNamed }: Place, request: Parameters<typeof authorize>[0]): void {
   const { identity, action, repository } = request
-  const isNamed = isNameIn(ctx.path, repository)
   if (identity && !isNamed) throw new RegistryError('NAME_INVALID')
   const decision = authorize(request)
   if (decision.kind === 'allowed') return

@@ -3,8 +3,9 @@ import type { Registry } from '../registry/registry.ts'
 import { getBase } from './base.ts'
 import { deleteBlob, getBlob } from './blobs.ts'
 import { getCatalog } from './catalog.ts'
-import { type GuardOptions, guarded, type Need } from './guard.ts'
+import { type GuardOptions, guarded, type Need, placeOf } from './guard.ts'
 import type { Handler } from './handler.ts'
+import { createKnownPaths, type KnownPaths } from './known-paths.ts'
 import { deleteManifest, putManifest } from './manifest-changes.ts'
 import { getManifest } from './manifests.ts'
 import { getManifestAttributes, getManifestList, getRepository, getTag, getTagList } from './metadata.ts'
@@ -30,7 +31,7 @@ export interface RouteOptions extends GuardOptions {
   readonly status: () => unknown
 }
 
-/** Every route on one screen. Each pattern is tried for each request: they are few, and each has its own last words. */
+/** Every route on one screen. Each pattern is tried for each new path: they are few, and each has its own last words. */
 export function routes({ registry, access, mode, status }: RouteOptions): readonly Route[] {
   const manifest = '/v2/*repository/manifests/:reference'
   const blob = '/v2/*repository/blobs/:reference'
@@ -88,10 +89,16 @@ function metadataRoutes(registry: Registry): readonly Route[] {
   ]
 }
 
-export function createRouter(options: RouteOptions): Router {
+/** `known` is told where each path leads. */
+export function createRouter(options: RouteOptions, known: KnownPaths = createKnownPaths()): Router {
   const router = new Router({ strict: true, sensitive: true })
   for (const { method, path, needs, handle } of routes(options)) {
-    router[method](path, guarded(needs, handle, options))
+    const serve = guarded(needs, handle, options)
+    router[method](path, (ctx) => {
+      const place = placeOf(ctx.path, ctx.params)
+      if (method === 'get') known.note(ctx, (again) => serve(again, place))
+      return serve(ctx, place)
+    })
   }
   return router
 }

@@ -5,6 +5,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { answerFailures, pathOf } from './errors.ts'
 import { externalUrl } from './external-url.ts'
 import { unrouted } from './guard.ts'
+import { createKnownPaths } from './known-paths.ts'
 import { hasBody } from './request-body.ts'
 import { createRouter, type RouteOptions } from './routes.ts'
 
@@ -31,10 +32,12 @@ export const serverOptions = {
 export function createHttpHandler(options: HttpOptions): (req: IncomingMessage, res: ServerResponse) => void {
   const { log, loginServer } = options
   const app = new Koa()
+  const knownPaths = createKnownPaths()
   app.use(answerFailures(log))
   app.use(checkRequest)
   if (loginServer) app.use(checkHost(loginServer))
-  app.use(createRouter(options).routes())
+  app.use(knownPaths.recall)
+  app.use(createRouter(options, knownPaths).routes())
   app.use(unrouted(options))
   app.on('error', (error: unknown, ctx?: Context) => logConnection(log, error, ctx))
   const handle = app.callback()
