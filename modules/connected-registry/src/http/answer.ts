@@ -9,10 +9,18 @@ export type Headers = Readonly<Record<string, string | number>>
  * Status, headers and body in one write, past koa's own response handling: small answers are the hot path.
  * A HEAD request gets the same headers; `node:http` leaves its body out.
  */
-export function answer(ctx: Context, status: number, headers: Headers, body?: Uint8Array | string): void {
+export function answer(ctx: Context, status: number, headers: Headers, body?: Uint8Array): void {
   ctx.respond = false
   ctx.res.writeHead(status, headers)
-  ctx.res.end(body)
+  if (body === undefined || body.byteLength > singleWriteBytes) ctx.res.end(body)
+  // `node:http` puts a text behind the head and writes both as one; bytes would be a second piece of the write.
+  else ctx.res.end(latin1(body), 'latin1')
+}
+
+const singleWriteBytes = 16 * 1024
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 export function answerJson(ctx: Context, status: number, value: unknown, more: Headers = {}): void {
