@@ -70,8 +70,8 @@ test('when too many are in line others are refused, but not those who were prove
   const { outcome, prove } = credentialsOf([await aToken()], 2)
   await prove('reader', 'secret')
 
-  const inLine = [outcome('reader', 'wrong'), outcome('reader', 'wrong')]
-  await assert.rejects(prove('reader', 'wrong'), { code: 'TOOMANYREQUESTS' })
+  const inLine = [outcome('reader', 'wrong'), outcome('reader', 'worse')]
+  await assert.rejects(prove('reader', 'worst'), { code: 'TOOMANYREQUESTS' })
 
   assert.equal((await prove('reader', 'secret')).kind, 'proved')
   assert.deepEqual(await Promise.all(inLine), ['wrong password', 'wrong password'])
@@ -90,6 +90,30 @@ test('a proof is remembered for five minutes', async () => {
 
   await inLine
   assert.equal((await prove('reader', 'secret')).kind, 'proved')
+})
+
+test('who show the same at the same time are proved once, and take one place in line', async () => {
+  const { outcome } = credentialsOf([await aToken()], 1)
+
+  const outcomes = await Promise.all(Array.from({ length: 100 }, () => outcome('reader', 'secret')))
+
+  assert.equal(new Set(outcomes).size, 1)
+  assert.match(outcomes[0]!, /^scrypt/)
+})
+
+test('who guesses a name does not shut out who knew its password within the last day', async () => {
+  const { state, outcome, prove } = credentialsOf([await aToken()])
+  const { hash } = (await aToken()).passwords[0]!
+  await prove('reader', 'secret')
+  state.now += 23 * 3_600_000
+  for (let guess = 0; guess < 10; guess++) await outcome('reader', `${guess}`)
+  await assert.rejects(prove('reader', 'another'), { code: 'TOOMANYREQUESTS' })
+
+  assert.match(await outcome('reader', 'secret'), /^scrypt/)
+  // What is no longer right is vouched for once more at the most.
+  state.tokens = [{ ...(await aToken()), passwords: [{ hash: hash.replace(/.{4}$/, 'AAAA') }] }]
+  assert.equal(await outcome('reader', 'secret'), 'wrong password')
+  await assert.rejects(prove('reader', 'secret'), { code: 'TOOMANYREQUESTS' })
 })
 
 test('whoever guesses is slowed down, and who was proved before is not', async () => {

@@ -82,6 +82,27 @@ test('where the new key cannot be kept the former one signs on, and an hour late
   assert.notEqual((await keys.current()).id, first.id)
 })
 
+test('a new key that was kept though the store said it was not is the one that signs next', async () => {
+  const memory = createMemoryRecordStore()
+  const clock = aClock()
+  let isLost = false
+  const commit: RecordStore['commit'] = async (batch) => {
+    await memory.commit(batch)
+    if (isLost) throw new Error('the answer was lost')
+  }
+  const keys = await loadSigningKeys({ get: memory.get, commit }, clock)
+  const first = await keys.current()
+
+  isLost = true
+  clock.time += 30 * day
+  assert.equal((await keys.current()).id, first.id)
+  clock.time += 3_600_000
+  const second = await keys.current()
+
+  assert.notEqual(second.id, first.id)
+  assert.equal((await (await loadSigningKeys(memory, clock)).current()).id, second.id)
+})
+
 test('a record that is no key is an error that does not quote it', async () => {
   const records = createMemoryRecordStore()
   await records.commit({ put: [[recordKey, { current: { d: 'half-a-secret' } }]] })

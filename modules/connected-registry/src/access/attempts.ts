@@ -31,7 +31,7 @@ export interface Allowance {
 // All clients behind the API proxy share one address, and the one that guesses must not shut the others out for long.
 const defaultLimits: AttemptLimits = {
   name: { burst: 10, everyMs: 3000 },
-  address: { burst: 50, everyMs: 1000 },
+  address: { burst: 100, everyMs: 1000 },
   total: { burst: 200, everyMs: 250 }
 }
 const keptLimit = 4096

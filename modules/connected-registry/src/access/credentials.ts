@@ -37,31 +37,50 @@ export interface CredentialsOptions {
 }
 
 const rememberedMs = 5 * 60_000
+const vouchedMs = 24 * 3_600_000
 const rememberedLimit = 1024
 // Each proof tries two passwords, as many as a token may have, so that the time it takes does not tell which names exist.
 const passwordsPerToken = 2
 const nobodysHash = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
 /**
- * A hash costs tens of milliseconds and megabytes on purpose, so they are computed one at a time. What was proved is
- * remembered for five minutes: Basic on each request is then as fast as an access token, and no guesser shuts it out.
+ * A hash costs tens of milliseconds and megabytes on purpose, so they are computed one at a time, and once for all who show the
+ * same at the same time. What was proved is remembered for five minutes: Basic on each request is then as fast as an access
+ * token. For a day it is vouched for: whoever guesses a name's password must not shut out who knows it.
  */
 export function createCredentials({ tokens, now = Date.now, ...options }: CredentialsOptions): Credentials {
   const { attempts = createAttempts({ now }), lineLimit = 64 } = options
   const inTurn = createLine(lineLimit)
   const remembered = createRemembered<string>({ now, limit: rememberedLimit })
+  const vouched = createRemembered<true>({ now, limit: rememberedLimit })
+  const underWay = new Map<string, Promise<Proof>>()
 
   async function prove(login: Login): Promise<Proof> {
     // Everybody may know the grammar, so this tells nothing; and no name of many kilobytes is kept anywhere.
     if (!isTokenName(login.name)) return { kind: 'refused', reason: 'unknown token' }
-    const known = recall(login)
-    if (known) return known
-    const giveBack = attempts.take(login.name, login.address)
-    const proof = await inTurn(async () => recall(login) ?? (await compute(login))).catch((error: unknown) => {
+    return recall(login) ?? together(login)
+  }
+
+  function together(login: Login): Promise<Proof> {
+    const secret = secretOf(login)
+    const begun = underWay.get(secret) ?? attempt(login).finally(() => underWay.delete(secret))
+    underWay.set(secret, begun)
+    return begun
+  }
+
+  async function attempt(login: Login): Promise<Proof> {
+    const secret = secretOf(login)
+    const isVouched = vouched.recall(secret) === true
+    const giveBack = isVouched ? () => {} : attempts.take(login.name, login.address)
+    const proof = await inTurn(() => compute(login)).catch((error: unknown) => {
       giveBack()
       throw error
     })
     if (proof.kind === 'proved') giveBack()
+    // Of what fails nothing is kept: guesses must not crowd out what is right.
+    if (proof.kind === 'proved' || isVouched) {
+      vouched.note(secret, true, proof.kind === 'proved' ? now() + vouchedMs : now())
+    }
     return proof
   }
 

@@ -54,7 +54,7 @@ export async function loadSigningKeys(
   records: Pick<RecordStore, 'get' | 'commit'>,
   { now = Date.now, onFailure = () => {} }: SigningKeysOptions = {}
 ): Promise<SigningKeys> {
-  let record = await loadRecord(records, now())
+  const record = await loadRecord(records, now())
   let current = await importKey(record.current)
   let former = record.former && (await importKey(record.former))
   let rotating: Promise<void> | undefined
@@ -66,11 +66,13 @@ export async function loadSigningKeys(
     return (age >= rotateMs || age < -overlapMs) && now() >= retryAt
   }
 
+  // Read again: a batch of which we heard that it failed may be there all the same.
   async function rotate(): Promise<void> {
-    const next: KeysRecord = { ...record, current: await makeKey(now()), former: record.current }
+    const kept = readRecord(await records.get(recordKey))
+    const isDone = kept.current.id !== current.id
+    const next = isDone ? kept : { ...kept, current: await makeKey(now()), former: kept.current }
     const imported = await importKey(next.current)
-    await records.commit({ put: [[recordKey, next]], expect: [[recordKey, record]] })
-    record = next
+    if (!isDone) await records.commit({ put: [[recordKey, next]], expect: [[recordKey, kept]] })
     former = current
     current = imported
   }
