@@ -47,15 +47,28 @@ export function placeOf(path: string, params: { readonly repository?: string; re
 
 /** The handler behind its need: who is asking, then what for, and only then what is there. */
 export function guarded(need: Need, handle: Handler, options: GuardOptions) {
+  const takesContent = need === 'content/write'
   return async (ctx: Context, place: Place): Promise<void> => {
     if (need === 'nothing') return handle(ctx, { repository: '', reference: '' })
-    const identity = await authenticate(options.access, ctx.req)
+    const identity = await admit(ctx, need, place, options)
+    // Content may take hours to come, and the right to bring it may end meanwhile.
+    const confirm = takesContent ? async () => void (await admit(ctx, need, place, options)) : undefined
     const { repository, reference } = place
-    if (need === 'any token') requireIdentity(ctx, identity)
-    else if (need === 'catalog') requireCatalog(ctx, identity)
-    else requirePermission(ctx, place, { identity, action: need, repository, mode: options.mode() })
-    return handle(ctx, { repository, reference, identity })
+    return handle(ctx, { repository, reference, identity, confirm })
   }
+}
+
+async function admit(
+  ctx: Context,
+  need: Exclude<Need, 'nothing'>,
+  place: Place,
+  { access, mode }: GuardOptions
+): Promise<Identity | undefined> {
+  const identity = await authenticate(access, ctx.req)
+  if (need === 'any token') requireIdentity(ctx, identity)
+  else if (need === 'catalog') requireCatalog(ctx, identity)
+  else requirePermission(ctx, place, { identity, action: need, repository: place.repository, mode: mode() })
+  return identity
 }
 
 /** Where no route is: nobody learns that without a token, and what would change something is refused like any such thing. */

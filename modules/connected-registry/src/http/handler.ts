@@ -9,6 +9,8 @@ export interface Target {
   readonly reference: string
   /** Who asks. Undefined where the route needs nobody. */
   readonly identity?: Identity
+  /** Decides once more, after content has come and before it counts: throws like the first time. Where content is taken. */
+  readonly confirm?: () => Promise<void>
 }
 
 /** In whose name a change is made, as the change log says it. A route that changes something needs somebody. */

@@ -24,6 +24,7 @@ export function putManifest({ manifests }: Pick<Registry, 'manifests'>): Handler
     const moreTags = tagsIn(ctx.query.tag)
     const mediaType = declaredType(ctx)
     const bytes = await readBody(ctx, { bytes: manifestSizeLimit })
+    await target.confirm?.()
     const digest = reference.kind === 'digest' ? reference.digest : digestOf(bytes)
     const tag = reference.kind === 'tag' ? reference.tag : undefined
     const stored = { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }

@@ -23,14 +23,15 @@ export function postUpload({ uploads, blobs }: Pick<Registry, 'uploads' | 'blobs
     if (mounted) return answerBlob(ctx, target, mounted)
     const name = { ...nameOf(target), id: await uploads.begin(target.repository, nameOf(target).identity) }
     if (!digest) return answerUpload(ctx, 202, name, 0)
-    await whole(ctx, name, digest)
+    await whole(ctx, name, digest, target)
     answerBlob(ctx, target, digest)
   }
 
   // The client does not know the id: what it did not finish at once nobody will.
-  async function whole(ctx: Context, name: UploadName, digest: Digest): Promise<void> {
+  async function whole(ctx: Context, name: UploadName, digest: Digest, { confirm }: Target): Promise<void> {
     try {
       await add(uploads, ctx, name)
+      await confirm?.()
       await uploads.finish(name, digest)
     } catch (error) {
       await uploads.cancel(name).catch(unlessUnknown)
@@ -53,7 +54,10 @@ export function putUpload(uploads: Uploads): Handler {
   return async (ctx, target) => {
     const name = nameOf(target)
     const digest = digestIn(queryOf(ctx).digest ?? '')
-    if (hasBody(ctx.req)) await tellingSize(uploads, ctx, name, () => add(uploads, ctx, name))
+    if (hasBody(ctx.req)) {
+      await tellingSize(uploads, ctx, name, () => add(uploads, ctx, name))
+      await target.confirm?.()
+    }
     await uploads.finish(name, digest)
     answerBlob(ctx, target, digest)
   }
