@@ -15,3 +15,6 @@ export interface Platform {
   readonly architecture: string
   readonly variant?: string
 }
+
+/** Which manifests of an index are wanted, beside those they stand with. */
+export type ChildChoice = (child: Descriptor, siblings: readonly Descriptor[]) => boolean
