@@ -133,3 +133,43 @@ test('a document of the right shape with a secret in any one place repeats it no
     assert.equal(problems(document).join().includes(secret), false, problems(document).join())
   }
 })
+
+test('a repository may come with rules for its tags and platforms', () => {
+  const rules = { glob: 'v1.*', regex: 'v\\d+', semver: '>=1 <2', newest: 3 }
+  const document = { repositories: ['demo/*', { name: 'demo/app', tags: rules, platforms: ['linux/arm64'] }] }
+
+  const result = parseSettings(document, {})
+
+  const { glob, ...others } = rules
+  assert.deepEqual(result, {
+    kind: 'settings',
+    settings: {
+      repositories: [
+        { kind: 'below', prefix: 'demo/' },
+        {
+          kind: 'one',
+          repository: 'demo/app',
+          rules: { tags: { globs: [glob], ...others }, platforms: [{ os: 'linux', architecture: 'arm64' }] }
+        }
+      ]
+    }
+  })
+})
+
+for (const [entry, problem] of [
+  [7, 'repositories.0: Invalid input: expected string, received number'],
+  [{ tags: { newest: 1 } }, 'repositories.0.name: Invalid input: expected string, received undefined'],
+  [{ name: 'Demo' }, 'repositories.0.name: is neither a repository name (lower case) nor a pattern such as prefix/*'],
+  [{ name: 'a', tags: {} }, 'repositories.0.tags: names no rule: glob, regex, semver or newest'],
+  [
+    { name: 'a', tags: { regex: '(a+)\\1' } },
+    'repositories.0.tags.regex: is no regular expression that is supported: \\1 is not supported at 7'
+  ],
+  [{ name: 'a', tags: { glob: 'a/b' } }, 'repositories.0.tags.glob.0: is no pattern of a tag, such as v1.*'],
+  [{ name: 'a', tags: { semver: 'one' } }, 'repositories.0.tags.semver: is no range of versions, such as >=1.2 <2'],
+  [{ name: 'a', platforms: ['arm64'] }, 'repositories.0.platforms.0: is no platform, such as linux/arm64'],
+  [{ name: 'a', platform: 'linux/arm64' }, 'repositories.0.platform: unknown setting']
+] as const)
+  test(`repositories: ${JSON.stringify(entry)} is refused and the problem is named`, () => {
+    assert.deepEqual(parseSettings({ repositories: [entry] }, {}), { kind: 'refused', problems: [problem] })
+  })

@@ -6,16 +6,17 @@ import { isTokenName, type Token } from './access/tokens.ts'
 import { readDuration } from './durations.ts'
 import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
-import { parseRepositoryPattern, type RepositoryPattern } from './protocol/repository-pattern.ts'
 import { parseScopeMap } from './protocol/scope-map.ts'
+import { repositoryEntry } from './repository-settings.ts'
 import { readSize } from './sizes.ts'
 import { continuous, cronProblem, type Schedule } from './sync/schedule.ts'
+import type { ScopeEntry } from './sync/scope-rules.ts'
 
 /** What may change while the module runs. */
 export interface Settings {
   readonly connection?: ParentConnection
   readonly mode: Mode
-  readonly repositories: readonly RepositoryPattern[]
+  readonly repositories: readonly ScopeEntry[]
   readonly schedule: Schedule
   readonly clientTokens: readonly Token[]
   /** Bytes that blobs may take; undefined: all the disk has. */
@@ -69,7 +70,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
     .strictObject({
       connectionString: checked(z.string().max(4096), (text) => readConnection(text, environment)).optional(),
       mode: checked(z.string(), readMode).optional(),
-      repositories: z.array(checked(z.string(), readRepository)).max(repositoryLimit).optional(),
+      repositories: z.array(repositoryEntry).max(repositoryLimit).optional(),
       sync: checked(syncSchema, readSchedule).optional(),
       clientTokens: checked(z.array(tokenSchema).max(tokenLimit), readTokens).optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
@@ -142,11 +143,6 @@ function readConnection(text: string, environment: Readonly<Record<string, strin
 function readMode(text: string): Mode | Problems {
   if (text === 'ReadOnly' || text === 'ReadWrite') return text
   return { problems: ['is no mode; use ReadOnly or ReadWrite'] }
-}
-
-function readRepository(text: string): RepositoryPattern | Problems {
-  const problem = 'is neither a repository name (lower case) nor a pattern such as prefix/*'
-  return parseRepositoryPattern(text) ?? { problems: [problem] }
 }
 
 function readCron(text: string): string | Problems {

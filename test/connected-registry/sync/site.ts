@@ -20,6 +20,7 @@ import {
   type SyncWish
 } from '../../../modules/connected-registry/src/sync/engine.ts'
 import type { Schedule } from '../../../modules/connected-registry/src/sync/schedule.ts'
+import type { ScopeEntry, ScopeRules } from '../../../modules/connected-registry/src/sync/scope-rules.ts'
 import {
   createStatusBoard,
   type IterationSummary,
@@ -41,11 +42,11 @@ export interface TestSite {
   sync(): Promise<IterationSummary>
   /** One that compares everything. */
   resync(): Promise<IterationSummary>
-  scope(repositories: readonly string[], connection?: ParentConnection): Promise<void>
+  scope(repositories: readonly ScopeName[], connection?: ParentConnection): Promise<void>
   /** A client of this site pushes an image, and maybe tags it; `sparse`: without the manifests of an index. */
   push(repository: string, image: BuiltImage, tag?: string, sparse?: boolean): Promise<void>
   /** What `scope` would apply. */
-  wish(repositories: readonly string[], connection?: ParentConnection): SyncWish
+  wish(repositories: readonly ScopeName[], connection?: ParentConnection): SyncWish
   /** Its process ends. The stores stay, for another site on them. */
   stop(): Promise<void>
   /** What a tag names here. */
@@ -78,7 +79,7 @@ const impatient: DispatcherOptions = {
 export async function openSite(
   t: TestContext,
   connection: ParentConnection,
-  repositories: readonly string[],
+  repositories: readonly ScopeName[],
   options: TestSiteOptions = {}
 ): Promise<TestSite> {
   const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore(), mode = 'ReadOnly' } = options
@@ -98,9 +99,9 @@ export async function openSite(
     await dispatcher.close()
   }
   t.after(stop)
-  const wish = (names: readonly string[], to = connection): SyncWish => ({
+  const wish = (names: readonly ScopeName[], to = connection): SyncWish => ({
     parent: createParentRegistry({ connection: to, dispatcher, log }),
-    patterns: names.map((name) => parseRepositoryPattern(name)!),
+    patterns: names.map(scopeEntry),
     schedule: options.schedule ?? yearly,
     mode
   })
@@ -146,6 +147,14 @@ export async function openSite(
   }
   await site.scope(repositories)
   return site
+}
+
+/** A name or pattern, or one with its rules. */
+export type ScopeName = string | readonly [name: string, rules: ScopeRules]
+
+function scopeEntry(entry: ScopeName): ScopeEntry {
+  if (typeof entry === 'string') return parseRepositoryPattern(entry)!
+  return { ...parseRepositoryPattern(entry[0])!, rules: entry[1] }
 }
 
 async function iteration(running: Promise<IterationSummary | undefined>): Promise<IterationSummary> {

@@ -24,8 +24,8 @@ export interface ContentTarget {
   adoptBlob(descriptor: Descriptor): Promise<boolean>
   /** Takes the blob whole: verified against its descriptor and durable before it resolves. */
   putBlob(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void>
-  /** Everything the manifest names must be here already. */
-  putManifest(manifest: StoredManifest): Promise<void>
+  /** Everything the manifest names must be here already; with `sparse` manifests of an index may be missing. */
+  putManifest(manifest: StoredManifest, options?: { readonly sparse?: boolean }): Promise<void>
 }
 
 export interface StoredManifest {

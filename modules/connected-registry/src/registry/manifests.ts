@@ -65,7 +65,7 @@ export function createManifests({ records, blobs, log, now }: ManifestsDeps): Ma
   return {
     stat,
     get,
-    isWhole: (repository, digest) => isWhole({ records, readBytes }, repository, digest),
+    isWhole: (repository, digest, wants) => isWhole({ records, readBytes, wants }, repository, digest),
     put,
     list: (repository, page) => listManifests(records, repository, page),
     remove: (repository, digest, options) =>

@@ -1,5 +1,5 @@
 import type { StoredManifest } from '../protocol/content.ts'
-import type { Descriptor } from '../protocol/descriptor.ts'
+import type { ChildChoice, Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import type { Manifest } from '../protocol/manifest.ts'
 import type { Reference } from '../protocol/reference.ts'
@@ -39,8 +39,8 @@ export interface Manifests {
   /** Undefined: no such repository, tag or digest. */
   stat(repository: string, reference: Reference): Promise<Descriptor | undefined>
   get(repository: string, reference: Reference): Promise<StoredManifest | undefined>
-  /** True: the manifest is here with everything below it. */
-  isWhole(repository: string, digest: Digest): Promise<boolean>
+  /** True: the manifest is here with everything below it; of an index, with the manifests that are wanted. */
+  isWhole(repository: string, digest: Digest, wants?: ChildChoice): Promise<boolean>
   /** Digests of the manifests linked into the repository, in byte order. */
   list(repository: string, page: Page): Promise<readonly Descriptor[]>
   /**

@@ -1,5 +1,5 @@
 import type { ContentSource, ContentTarget } from '../protocol/content.ts'
-import type { Descriptor } from '../protocol/descriptor.ts'
+import type { ChildChoice, Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { type Manifest, parseManifest } from '../protocol/manifest.ts'
 import { isLinkFailure, isPassing } from './problems.ts'
@@ -14,6 +14,8 @@ export interface CopyJob {
    */
   readonly manifests: Map<string, Promise<readonly Digest[]>>
   readonly blobs: Map<string, Promise<void>>
+  /** Which manifests of an index are brought. Undefined: all. */
+  readonly wants?: ChildChoice
   /** Told of each manifest that became part of the target. */
   readonly onManifest?: (descriptor: Descriptor) => void
   /** Told of a blob that has to be brought, before it is. */
@@ -101,9 +103,11 @@ async function bringTree(job: CopyJob, digest: Digest, signal: AbortSignal, dept
   const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType)
 
   const copied: Digest[] = []
-  for (const child of manifest.manifests) copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
+  const { manifests } = manifest
+  const wanted = job.wants ? manifests.filter((child) => job.wants?.(child, manifests)) : manifests
+  for (const child of wanted) copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
   await copyBlobs(job, manifest, signal)
-  await job.target.putManifest(stored)
+  await job.target.putManifest(stored, { sparse: wanted.length < manifests.length })
   job.onManifest?.(stored.descriptor)
   return [...copied, digest]
 }

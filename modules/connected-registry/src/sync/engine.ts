@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
-import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { Bases } from './bases.ts'
@@ -11,6 +10,7 @@ import { leaveScope, runIteration } from './iteration.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { createRoundMemory } from './repository-context.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
+import type { ScopeEntry } from './scope-rules.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
 import { createTransfers, type TransferOptions } from './transfers.ts'
 import { systemWallClock, type WallClock } from './wall-clock.ts'
@@ -18,7 +18,7 @@ import { systemWallClock, type WallClock } from './wall-clock.ts'
 /** What the settings ask of sync. A new parent object stands for a new connection. */
 export interface SyncWish {
   readonly parent: ParentRegistry | undefined
-  readonly patterns: readonly RepositoryPattern[]
+  readonly patterns: readonly ScopeEntry[]
   readonly schedule: Schedule
   readonly mode: Mode
 }

@@ -5,15 +5,11 @@ import { syncRepository } from './repository-sync.ts'
 import { isInScope, resolveScope } from './scope.ts'
 import type { IterationOutcome, NewDetail } from './status.ts'
 
-export interface IterationContext extends RepositoryContext {
-  readonly patterns: readonly RepositoryPattern[]
-}
-
 /**
  * One round: every repository in scope is looked at, planned and brought into agreement. Ends early where the link is down;
  * throws aborts, and link failures before the first repository.
  */
-export async function runIteration(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
+export async function runIteration(context: RepositoryContext, signal: AbortSignal): Promise<IterationOutcome> {
   const { correlationId, memory, parent, patterns, registry } = context
   const known = await localRepositories(registry)
   const scope = await resolveScope(parent, patterns, known, signal)

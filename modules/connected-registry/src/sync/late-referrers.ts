@@ -17,7 +17,8 @@ export async function settleReferrers(
 ): Promise<readonly NewDetail[]> {
   const { unsettled } = context.memory
   if (view.digests) return job.broken
-  const isDue = context.complete || context.thorough || unsettled.has(name)
+  const isRoundDue = context.thorough && !view.listing
+  const isDue = context.complete || isRoundDue || view.isNews || unsettled.has(name)
   const failures = isDue ? await bringLateReferrers(context, name, job, signal) : []
   const details = [...job.broken, ...failures]
   if (details.length > 0) unsettled.add(name)

@@ -1,13 +1,14 @@
+import type { TagEntry } from '../parent/metadata.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import type { Digest } from '../protocol/digest.ts'
 import type { Looked } from './bases.ts'
-import type { MetadataView } from './look.ts'
+import type { ListedDigest, MetadataListing } from './look.ts'
 
 export interface MetadataLook {
   /** How the parent describes the repository now. */
   readonly looked: Looked
   /** Then only what is newer is asked for, latest first, and all of a list where that cannot tell. */
-  readonly remembered?: MetadataView
+  readonly remembered?: MetadataListing
   readonly signal: AbortSignal
 }
 
@@ -23,17 +24,21 @@ const marginMs = 60_000
 export async function lookByMetadata(
   repository: ParentRepository,
   { looked, remembered, signal }: MetadataLook
-): Promise<MetadataView> {
+): Promise<MetadataListing> {
   const newest = remembered && (await lookAtNewest(repository, { looked, remembered, signal }))
   const tags = newest?.tags ?? (await allTags(repository, signal))
   const digests = newest?.digests ?? (await allDigests(repository, signal))
-  return { tags, digests, unknown: new Map(), looked }
+  return { tags, digests, looked }
 }
 
-async function allTags(repository: ParentRepository, signal: AbortSignal): Promise<ReadonlyMap<string, Digest>> {
-  const tags = new Map<string, Digest>()
-  for await (const { name, digest } of repository.tagEntries(signal)) tags.set(name, digest)
+async function allTags(repository: ParentRepository, signal: AbortSignal): Promise<MetadataListing['tags']> {
+  const tags = new Map<string, ListedDigest>()
+  for await (const tag of repository.tagEntries(signal)) tags.set(tag.name, listed(tag))
   return tags
+}
+
+function listed({ digest, lastUpdateTime }: TagEntry): ListedDigest {
+  return { digest, updatedAt: Date.parse(lastUpdateTime) }
 }
 
 async function allDigests(repository: ParentRepository, signal: AbortSignal): Promise<ReadonlySet<Digest>> {
@@ -44,7 +49,7 @@ async function allDigests(repository: ParentRepository, signal: AbortSignal): Pr
 
 /** Either list is missing where something of it is gone, as its count tells; both where their order cannot be relied on. */
 interface Newest {
-  readonly tags?: ReadonlyMap<string, Digest>
+  readonly tags?: MetadataListing['tags']
   readonly digests?: ReadonlySet<Digest>
 }
 
@@ -64,7 +69,7 @@ async function lookAtNewest(
   const fresh = await read(remembered.digests.size, manifestCount, repository.manifestEntries(signal, order))
 
   const tags = new Map(remembered.tags)
-  for (const { name, digest } of freshTags ?? []) tags.set(name, digest)
+  for (const tag of freshTags ?? []) tags.set(tag.name, listed(tag))
   const digests = new Set(remembered.digests)
   for (const { digest } of fresh ?? []) digests.add(digest)
   if (isTouched && freshTags && fresh && !explain([...freshTags, ...fresh], looked)) return {}

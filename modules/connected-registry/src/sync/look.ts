@@ -5,6 +5,7 @@ import type { Looked } from './bases.ts'
 import { lookByMetadata } from './look-by-metadata.ts'
 import { inParallel } from './places.ts'
 import { isLinkFailure } from './problems.ts'
+import type { Selection } from './selection.ts'
 
 /** What the parent shows of a repository: a complete listing, or nothing at all (every failure is thrown). */
 export interface ParentView {
@@ -13,21 +14,36 @@ export interface ParentView {
   readonly digests?: ReadonlySet<Digest>
   /** Listed, but not to be had just now: nothing is planned for these. */
   readonly unknown: ReadonlyMap<string, unknown>
+  /** Listed, and left out by the rules of the scope. */
+  readonly unwanted: ReadonlySet<string>
   /** To be saved when the repository agrees with this view. Undefined: the parent has no such description. */
-  readonly looked?: Looked
+  readonly listing?: MetadataListing
+  /** Whether the listing was read just now, because something happened. */
+  readonly isNews: boolean
 }
 
-/** A listing by metadata, which tells what was there when `looked` was true. */
-export type MetadataView = ParentView & Required<Pick<ParentView, 'digests' | 'looked'>>
+/** Everything in a repository when `looked` was true of it, by metadata. */
+export interface MetadataListing {
+  readonly tags: ReadonlyMap<string, ListedDigest>
+  readonly digests: ReadonlySet<Digest>
+  readonly looked: Looked
+}
+
+export interface ListedDigest {
+  readonly digest: Digest
+  readonly updatedAt: number
+}
 
 export interface LookOptions {
   readonly epoch: string
   /** What was seen when the repository last agreed whole; left out for a full comparison. */
   readonly previous?: Looked
   /** The listing that went with it, where it is remembered: then only what is newer is asked for. */
-  readonly remembered?: MetadataView
+  readonly remembered?: MetadataListing
   /** Give the remembered listing also where nothing changed, to compare it with what is here. */
   readonly thorough?: boolean
+  /** Undefined: everything is wanted. Else tags alone are looked at, and nothing is said of manifests without one. */
+  readonly selection?: Selection
   readonly signal: AbortSignal
 }
 
@@ -37,16 +53,32 @@ const parallelHeads = 8
 export async function look(repository: ParentRepository, options: LookOptions): Promise<ParentView | undefined> {
   const { epoch, previous, thorough = false, signal } = options
   const attributes = await repository.attributes(signal)
-  if (attributes === 'unsupported') return lookByTags(repository, signal)
+  if (attributes === 'unsupported') return lookByTags(repository, options)
   if (!attributes) throw new RepositoryUnknownError(repository.name)
   const looked: Looked = { epoch, ...attributes }
   const isUnchanged = previous !== undefined && isSame(previous, looked)
   const remembered = previous && isKnown(options.remembered, previous) ? options.remembered : undefined
-  if (isUnchanged && (remembered || !thorough)) return thorough ? remembered : undefined
-  return lookByMetadata(repository, { looked, remembered, signal })
+  if (isUnchanged && !thorough) return undefined
+  if (isUnchanged && remembered) return viewOf(remembered, options, false)
+  return viewOf(await lookByMetadata(repository, { looked, remembered, signal }), options, true)
 }
 
-function isKnown(remembered: MetadataView | undefined, previous: Looked): boolean {
+async function viewOf(listing: MetadataListing, { selection }: LookOptions, isNews: boolean): Promise<ParentView> {
+  const { tags, digests } = listing
+  const common = { unknown: new Map(), listing, isNews }
+  const digestsOf = (names: Iterable<string>) => new Map(Array.from(names, (name) => [name, tags.get(name)!.digest]))
+  if (!selection) return { ...common, tags: digestsOf(tags.keys()), digests, unwanted: new Set() }
+  const chosen = selection.choose(Array.from(tags, ([name, { updatedAt }]) => ({ name, updatedAt })))
+  const rest = without(tags.keys(), chosen)
+  const companions = await selection.companions(rest, digestsOf(chosen).values())
+  return { ...common, tags: digestsOf([...chosen, ...companions]), unwanted: without(rest, new Set(companions)) }
+}
+
+function without(names: Iterable<string>, others: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set(Array.from(names).filter((name) => !others.has(name)))
+}
+
+function isKnown(remembered: MetadataListing | undefined, previous: Looked): boolean {
   return remembered !== undefined && isSame(remembered.looked, previous)
 }
 
@@ -59,12 +91,33 @@ function isSame(a: Looked, b: Looked): boolean {
   )
 }
 
-async function lookByTags(repository: ParentRepository, signal: AbortSignal): Promise<ParentView> {
+async function lookByTags(repository: ParentRepository, { selection, signal }: LookOptions): Promise<ParentView> {
   const names: string[] = []
   for await (const tag of repository.listTags(signal)) names.push(tag)
+  const common = { isNews: false }
+  if (!selection) return { ...common, ...(await resolveTags(repository, names, signal)), unwanted: new Set() }
+  const chosen = selection.choose(names.map((name) => ({ name })))
+  const rest = without(names, chosen)
+  const found = await resolveTags(repository, chosen, signal)
+  const companions = await selection.companions(rest, found.tags.values())
+  const more = await resolveTags(repository, companions, signal)
+  return {
+    ...common,
+    tags: new Map([...found.tags, ...more.tags]),
+    unknown: new Map([...found.unknown, ...more.unknown]),
+    unwanted: without(rest, new Set(companions))
+  }
+}
+
+/** What the tags name now, by a HEAD each. */
+export async function resolveTags(
+  repository: ParentRepository,
+  names: Iterable<string>,
+  signal: AbortSignal
+): Promise<Pick<ParentView, 'tags' | 'unknown'>> {
   const tags = new Map<string, Digest>()
   const unknown = new Map<string, unknown>()
-  await inParallel(names, parallelHeads, async (tag) => {
+  await inParallel([...names], parallelHeads, async (tag) => {
     const found = await resolve(repository, tag, signal)
     if ('digest' in found) tags.set(tag, found.digest)
     else unknown.set(tag, found.reason)

@@ -3,7 +3,8 @@ import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Bases } from './bases.ts'
-import type { MetadataView, ParentView } from './look.ts'
+import type { MetadataListing } from './look.ts'
+import type { ScopeEntry } from './scope-rules.ts'
 import type { StatusBoard } from './status.ts'
 import type { Transfers } from './transfers.ts'
 
@@ -14,6 +15,8 @@ export interface RepositoryContext {
   readonly transfers: Transfers
   readonly parent: ParentRegistry
   readonly mode: Mode
+  /** The scope, with the rules of its repositories. */
+  readonly patterns: readonly ScopeEntry[]
   readonly board: StatusBoard
   readonly log: Log
   readonly memory: RoundMemory
@@ -42,35 +45,31 @@ export function createRoundMemory(): RoundMemory {
 
 /** What the parent showed of each repository when that last agreed with it; as far as memory for it goes. */
 export interface RememberedViews {
-  get(repository: string): MetadataView | undefined
+  get(repository: string): MetadataListing | undefined
   /** Undefined: what was remembered is no longer so. */
-  set(repository: string, view: ParentView | undefined): void
+  set(repository: string, listing: MetadataListing | undefined): void
 }
 
-/** References over all repositories, at about 200 bytes each. */
+/** References over all repositories, at about 250 bytes each. */
 const referenceLimit = 50_000
 
 function createRememberedViews(): RememberedViews {
-  const views = new Map<string, MetadataView>()
+  const views = new Map<string, MetadataListing>()
   let references = 0
   return {
     get: (repository) => views.get(repository),
-    set(repository, view) {
+    set(repository, listing) {
       const former = views.get(repository)
       if (former) references -= sizeOf(former)
       views.delete(repository)
       // The others stay: whoever makes room for the one that comes next forgets each before its turn comes again.
-      if (!isByMetadata(view) || references + sizeOf(view) > referenceLimit) return
-      views.set(repository, view)
-      references += sizeOf(view)
+      if (!listing || references + sizeOf(listing) > referenceLimit) return
+      views.set(repository, listing)
+      references += sizeOf(listing)
     }
   }
 }
 
-function sizeOf({ tags, digests }: MetadataView): number {
+function sizeOf({ tags, digests }: MetadataListing): number {
   return tags.size + digests.size
-}
-
-function isByMetadata(view: ParentView | undefined): view is MetadataView {
-  return view?.digests !== undefined && view.looked !== undefined
 }

@@ -1,10 +1,16 @@
+import type { ChildChoice } from '../protocol/descriptor.ts'
+import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { carryOut } from './carry-out.ts'
+import { bringCompanions } from './companions.ts'
 import type { CopyJob } from './copy.ts'
 import { settleReferrers } from './late-referrers.ts'
 import { createLocalTarget } from './local-target.ts'
 import { look, type ParentView } from './look.ts'
+import { chooseChildren } from './platforms.ts'
 import { codeOf, describe, detailOf, isContact, isLinkFailure } from './problems.ts'
 import type { RepositoryContext, RoundMemory } from './repository-context.ts'
+import { rulesFor } from './scope-rules.ts'
+import { createSelection } from './selection.ts'
 import type { NewDetail } from './status.ts'
 import { isRemoval, planRepository } from './steps.ts'
 
@@ -36,34 +42,49 @@ export async function syncRepository(
 }
 
 async function agree(context: RepositoryContext, name: string, signal: AbortSignal): Promise<readonly NewDetail[]> {
-  const { bases, board, parent, complete, thorough, memory, now } = context
+  const { bases, board, parent, registry, mode, complete, thorough, memory, now } = context
   const at = now().toISOString()
   const previous = complete ? undefined : await bases.looked(name)
   const remembered = memory.views.get(name)
-  const wanted = { epoch: parent.epoch, previous, remembered, thorough, signal }
-  const view = await look(parent.repository(name), wanted)
   const agreed = await bases.read(name, parent.epoch)
+  const rules = rulesFor(context.patterns, name)
+  const wants = rules?.platforms && chooseChildren(rules.platforms)
+  const selection = rules && (await createSelection({ registry, mode, repository: name, bases: agreed }, rules.tags))
+  const view = await look(parent.repository(name), {
+    ...{ epoch: parent.epoch, previous, remembered, thorough, selection, signal }
+  })
   if (!view) {
     board.synced({ name, wanted: agreed.size, have: agreed.size, lastSync: at })
     return []
   }
 
-  const planned = await planRepository(context, name, view, agreed)
+  const planned = await planRepository({ registry, mode, wants }, name, view, agreed)
   const believed = isBelieved(context.memory, name, planned.shrunk)
   const steps = believed ? planned.steps : planned.steps.filter((step) => !isRemoval(step))
-  const job = createJob(context, name)
-  const failed = await carryOut(context, name, job, steps, signal)
+  const job = createJob(context, name, wants)
+  const carried = await carryOut(context, name, job, steps, signal)
+  const companions = selection && (await bringCompanions(context, { name, view, selection, agreed, job, signal }))
+  const failed = [...carried, ...(companions ?? [])]
+  if (rules && mode === 'ReadOnly') await forgetDigests(context, name, agreed)
   const referrers = await settleReferrers(context, name, view, job, signal)
 
   const failures = [...failed.map(({ detail }) => detail), ...referrers]
   const details = [...unknownTags(name, view), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
-  if (view.looked && details.length === 0) await bases.saveLooked(name, view.looked)
-  memory.views.set(name, details.length === 0 ? view : undefined)
+  const { listing } = view
+  if (listing && details.length === 0) await bases.saveLooked(name, listing.looked)
+  memory.views.set(name, details.length === 0 ? listing : undefined)
   const references = view.tags.size + (view.digests?.size ?? 0) + view.unknown.size
   const missing = view.unknown.size + failed.filter(({ planned }) => !isRemoval(planned)).length
   const problem = details[0]?.description
   board.synced({ name, wanted: references, have: references - missing, ...(problem ? { problem } : { lastSync: at }) })
   return details
+}
+
+/** Where rules choose among the tags, a manifest is no reference of its own any more: without a tag it may go. */
+async function forgetDigests({ bases }: RepositoryContext, name: string, agreed: ReadonlyMap<string, Digest>) {
+  const digests = [...agreed.keys()].filter((reference) => parseDigest(reference))
+  const remove = digests.flatMap((digest) => bases.forgotten(name, digest).remove ?? [])
+  if (remove.length > 0) await bases.commit({ remove })
 }
 
 /** A repository that suddenly lost most of what was agreed on is believed only when it says so twice. */
@@ -76,12 +97,14 @@ function isBelieved({ shrunk }: RoundMemory, name: string, isShrunk: boolean): b
 
 function createJob(
   { registry, transfers, parent, board }: RepositoryContext,
-  name: string
+  name: string,
+  wants: ChildChoice | undefined
 ): CopyJob & { broken: NewDetail[] } {
   const broken: NewDetail[] = []
   return {
     source: parent.repository(name),
-    target: createLocalTarget(registry, transfers, name),
+    target: createLocalTarget({ registry, transfers, wants }, name),
+    wants,
     manifests: new Map(),
     blobs: new Map(),
     onManifest: () => board.arrived({ artifacts: 1 }),

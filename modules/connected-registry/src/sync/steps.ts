@@ -1,4 +1,5 @@
 import type { Mode } from '../access/authorize.ts'
+import type { ChildChoice } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -16,6 +17,7 @@ export interface PlannedStep {
 export interface PlanContext {
   readonly registry: Registry
   readonly mode: Mode
+  readonly wants?: ChildChoice
 }
 
 export function isRemoval({ step }: PlannedStep): boolean {
@@ -30,7 +32,7 @@ export interface RepositoryPlan {
 
 /** Compares one repository: every reference that either side or the bases know of. Tags come before digests. */
 export async function planRepository(
-  { registry, mode }: PlanContext,
+  { registry, mode, wants }: PlanContext,
   repository: string,
   view: ParentView,
   bases: ReadonlyMap<string, Digest>
@@ -42,7 +44,7 @@ export async function planRepository(
     if (digest && !view.digests) continue
     const parent = digest ? (view.digests?.has(digest) ? digest : null) : (view.tags.get(reference) ?? null)
     const local = await localPlace(registry, repository, reference, digest)
-    const step = await wholly({ registry, mode }, repository, { reference, base, local, parent })
+    const step = await wholly({ registry, mode, wants }, repository, { reference, base, local, parent })
     if (step.kind !== 'none') steps.push({ reference, local, step })
   }
   const kept = mode === 'ReadWrite' ? await withoutUsed({ registry, repository, bases }, steps) : steps
@@ -53,12 +55,16 @@ export async function planRepository(
  * Both hold the same index, but clients pushed it here without all of its manifests, or removed some: what is missing still has to
  * come. In ReadWrite mode what was agreed on before stays as clients have left it.
  */
-async function wholly({ registry, mode }: PlanContext, repository: string, state: ReferenceState): Promise<SyncStep> {
+async function wholly(
+  { registry, mode, wants }: PlanContext,
+  repository: string,
+  state: ReferenceState
+): Promise<SyncStep> {
   const step = plan(state, mode)
   const isAgreed = step.kind === 'none' && mode === 'ReadOnly'
   const { local, parent } = state
   if (step.kind !== 'agree' && !isAgreed) return step
-  if (parent === null || local !== parent || (await registry.manifests.isWhole(repository, parent))) return step
+  if (parent === null || local !== parent || (await registry.manifests.isWhole(repository, parent, wants))) return step
   return { kind: 'copyDown', digest: parent }
 }
 
@@ -76,9 +82,13 @@ function isShrunk(view: ParentView, bases: ReadonlyMap<string, Digest>): boolean
     const digest = parseDigest(reference)
     if (digest && !view.digests) continue
     agreed++
-    if (digest ? view.digests?.has(digest) : view.tags.has(reference) || view.unknown.has(reference)) shown++
+    if (digest ? view.digests?.has(digest) : isShown(view, reference)) shown++
   }
   return shown * 2 < agreed
+}
+
+function isShown({ tags, unknown, unwanted }: ParentView, tag: string): boolean {
+  return tags.has(tag) || unknown.has(tag) || unwanted.has(tag)
 }
 
 async function localPlace(registry: Registry, repository: string, reference: string, digest: Digest | undefined) {

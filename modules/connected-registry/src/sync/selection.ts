@@ -1,0 +1,73 @@
+import type { Mode } from '../access/authorize.ts'
+import { type Digest, parseDigest } from '../protocol/digest.ts'
+import { parseManifest } from '../protocol/manifest.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { TagRules } from './scope-rules.ts'
+import { createTagChoice, type TagChoice } from './tag-rules.ts'
+
+/** What the rules leave of the tags of one repository. */
+export interface Selection {
+  readonly choose: TagChoice
+  /**
+   * Which of the names are tags about a manifest that is wanted, or about what is below or about that: the tag that stands in for the
+   * referrers API (distribution-spec, "Referrers Tag Schema"), and cosign's signatures, attestations and SBOMs.
+   */
+  companions(names: ReadonlySet<string>, wanted: Iterable<Digest>): Promise<readonly string[]>
+}
+
+export interface SelectionContext {
+  readonly registry: Registry
+  readonly mode: Mode
+  readonly repository: string
+  readonly bases: ReadonlyMap<string, Digest>
+}
+
+export async function createSelection(context: SelectionContext, rules: TagRules = {}): Promise<Selection> {
+  const byRules = createTagChoice(rules)
+  const kept = context.mode === 'ReadWrite' ? await keptTags(context) : undefined
+  return {
+    choose(tags) {
+      const chosen = byRules(tags)
+      return kept ? new Set([...chosen, ...tags.map(({ name }) => name).filter((name) => kept.has(name))]) : chosen
+    },
+    async companions(names, wanted) {
+      const companions = [...names].filter((name) => companionOf(name) !== undefined)
+      if (companions.length === 0) return []
+      const subjects = await reached(context, wanted)
+      return companions.filter((name) => subjects.has(companionOf(name)!))
+    }
+  }
+}
+
+/** In ReadWrite mode what is here, and what both sides agreed on, stays in agreement: it may hold what clients of this site changed. */
+async function keptTags({ registry, repository, bases }: SelectionContext): Promise<ReadonlySet<string>> {
+  const kept = new Set([...bases.keys()].filter((reference) => !parseDigest(reference)))
+  for (let after: string | undefined; ; ) {
+    const page = await registry.tags.list(repository, { after, limit: 1000 })
+    for (const tag of page) kept.add(tag)
+    if (page.length < 1000) return kept
+    after = page.at(-1)
+  }
+}
+
+/** The manifest a tag is about, by its name. */
+function companionOf(tag: string): Digest | undefined {
+  const [, algorithm, hex] = /^(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]+)?$/.exec(tag) ?? []
+  return hex === undefined ? undefined : parseDigest(`${algorithm}:${hex}`)
+}
+
+/** With what is below these and about these, as far as it is here. A set is walked to its end also while it grows. */
+async function reached(
+  { registry, repository }: SelectionContext,
+  wanted: Iterable<Digest>
+): Promise<ReadonlySet<Digest>> {
+  const subjects = new Set(wanted)
+  for (const digest of subjects) {
+    const stored = await registry.manifests.get(repository, { kind: 'digest', digest })
+    if (!stored) continue
+    const { manifests } = parseManifest(stored.bytes, stored.descriptor.mediaType)
+    for (const child of [...manifests, ...(await registry.referrers.list(repository, digest))])
+      subjects.add(child.digest)
+  }
+  return subjects
+}
