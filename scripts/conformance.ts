@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { findTool } from '../test/fixtures/tools.ts'
+import { allActions, type Mode, openSite, type Site } from '../test/simulators/site.ts'
 import { openBasicFront } from './conformance/basic-front.ts'
 import { pushData } from './conformance/read-only-data.ts'
-import { type Mode, openSite, type Site } from './conformance/site.ts'
 import { type Outcome, runSuite, type Suite, suites, type Target } from './conformance/suites.ts'
 
 // npm run conformance [-- PART-OF-A-ROW...]     the official programs of the distribution specification against real modules
@@ -31,6 +31,7 @@ if (runs.length === 0) {
   console.error(installed.length === 0 ? 'no conformance program is installed' : `no run matches ${wanted.join(' ')}`)
   process.exit(2)
 }
+const credentials = { name: 'conformance', password: 'a password: with a colon' }
 const folder = await mkdtemp(join(tmpdir(), 'conformance-'))
 const outcomes = await runAll()
 printTable(outcomes)
@@ -57,10 +58,10 @@ function nameOf({ mode, way, authentication, suite }: Run): string {
 async function runAll(): Promise<
   readonly { readonly run: Run; readonly outcome: Outcome; readonly seconds: number }[]
 > {
-  const site = await openSite(folder)
+  const site = await openSite({ folder, tokens: [{ ...credentials, actions: allActions }], plainDoor: true })
   try {
     const held = 'conformance/held'
-    const data = await pushData(site.registryUrl, held, site.credentials)
+    const data = await pushData(site.registryUrl, held, credentials)
     const results = []
     let mode: Mode = 'ReadWrite'
     for (const run of runs) {
@@ -79,7 +80,7 @@ async function runAll(): Promise<
 
 async function execute(site: Site, run: Run, readOnly: Partial<Target>): Promise<Outcome> {
   const { way, authentication, suite } = run
-  const { caFile, credentials } = site
+  const { caFile } = site
   const url = { direct: site.registryUrl, 'proxy, HTTP': site.httpDoorUrl, 'proxy, HTTPS': site.httpsDoorUrl }[way]
   const id = randomUUID().slice(0, 8)
   const reports = join(folder, nameOf(run).replaceAll(/[^\w.]+/g, '-'))

@@ -1,17 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { passwordHash } from '../../test/fixtures/password-hash.ts'
-import { freePorts } from '../../test/fixtures/ports.ts'
-import { createCertificateAuthority } from '../../test/simulators/edge-hub/certificates.ts'
-import { createModuleProcess, type ModuleProcess } from '../../test/simulators/module-process.ts'
+import { passwordHash } from '../fixtures/password-hash.ts'
+import { freePorts } from '../fixtures/ports.ts'
+import { createCertificateAuthority } from './edge-hub/certificates.ts'
+import { createModuleProcess, type ModuleProcess } from './module-process.ts'
 
-/** The real modules as processes, standalone: a registry, and a door to it in plain HTTP and one in HTTPS. */
+/** The real modules as processes, standalone: a registry, a door to it in HTTPS, and where it is asked for one in plain HTTP. */
 export interface Site {
   readonly registryUrl: string
   readonly httpDoorUrl: string
   readonly httpsDoorUrl: string
+  /** PEM file of the authority that the door's certificate is from. */
   readonly caFile: string
-  readonly credentials: { readonly name: string; readonly password: string }
   /** Starts the registry anew in this mode, with what it holds. */
   use(mode: Mode): Promise<void>
   stop(): Promise<void>
@@ -19,12 +19,35 @@ export interface Site {
 
 export type Mode = 'ReadWrite' | 'ReadOnly'
 
-const host = '127.0.0.1'
-const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write']
+export interface SiteToken {
+  readonly name: string
+  readonly password: string
+  readonly actions: readonly string[]
+}
 
-export async function openSite(folder: string): Promise<Site> {
+export interface SiteOptions {
+  /** Holds the data volume, the settings and the certificates. */
+  readonly folder: string
+  readonly tokens: readonly SiteToken[]
+  /** Whether there is a door in plain HTTP, too. */
+  readonly plainDoor?: boolean
+}
+
+/** Every action on every repository. */
+export const allActions = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write'].map(
+  (action) => `repositories/*/${action}`
+)
+
+const host = '127.0.0.1'
+
+/** Begins in ReadWrite mode. */
+export async function openSite({ folder, tokens, plainDoor = false }: SiteOptions): Promise<Site> {
   const [registryPort, httpPort, httpsPort] = (await freePorts(3)) as [number, number, number]
-  const credentials = { name: 'conformance', password: 'a password: with a colon' }
+  const clientTokens = tokens.map(({ name, password, actions }) => ({
+    name,
+    passwords: [{ hash: passwordHash(password) }],
+    actions
+  }))
   const files = { settings: join(folder, 'settings.json'), ca: join(folder, 'ca.pem'), tls: join(folder, 'tls') }
   await writeCertificates(files)
   const registry = createModuleProcess({
@@ -38,10 +61,8 @@ export async function openSite(folder: string): Promise<Site> {
     },
     ready: 'registry started'
   })
-  const doors = [
-    door(httpPort, registryPort, { API_PROXY_TLS: 'off' }),
-    door(httpsPort, registryPort, { API_PROXY_CERTIFICATE_VOLUME: files.tls })
-  ]
+  const doors = [door(httpsPort, registryPort, { API_PROXY_CERTIFICATE_VOLUME: files.tls })]
+  if (plainDoor) doors.push(door(httpPort, registryPort, { API_PROXY_TLS: 'off' }))
   const stop = async () => {
     await Promise.all([registry, ...doors].map((module) => module.stop()))
   }
@@ -52,9 +73,6 @@ export async function openSite(folder: string): Promise<Site> {
   })
 
   async function writeSettings(mode: Mode): Promise<void> {
-    const passwords = [{ hash: passwordHash(credentials.password) }]
-    const scopeMap = actions.map((action) => `repositories/*/${action}`)
-    const clientTokens = [{ name: credentials.name, passwords, actions: scopeMap }]
     await writeFile(files.settings, JSON.stringify({ mode, clientTokens }), { mode: 0o600 })
   }
 
@@ -63,7 +81,6 @@ export async function openSite(folder: string): Promise<Site> {
     httpDoorUrl: `http://${host}:${httpPort}`,
     httpsDoorUrl: `https://${host}:${httpsPort}`,
     caFile: files.ca,
-    credentials,
     async use(mode) {
       await writeSettings(mode)
       await registry.restart()
