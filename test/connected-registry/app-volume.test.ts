@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { basicAuthorization } from '../fixtures/push-image.ts'
 import { anEdgeSite } from './edge-site.ts'
 import { type RunningApp, runApp } from './running-app.ts'
 import { moduleId } from './simulated-device.ts'
@@ -36,6 +37,26 @@ test('without a usable data volume it starts, knows its clients, and never says 
   }
   assert.equal((await app.get('/v2/')).status, 200)
   assert.equal((await app.get('/v2/demo/app/tags/list', '')).status, 401)
+})
+
+test('without a usable data volume nobody is told that a login is wrong which may be right', async (t) => {
+  const { dataVolume } = await unusableVolume()
+  const app = await runApp(t, { dataVolume })
+  const tokenUrl = `http://127.0.0.1:${app.port}/acr/oauth2/token`
+  const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'issued-before' })
+
+  const answers = [
+    await app.get('/v2/', 'Bearer issued-before'),
+    await app.get('/v2/', basicAuthorization('unknown', 'here')),
+    await app.get('/acr/oauth2/token', basicAuthorization('unknown', 'here')),
+    await fetch(tokenUrl, { method: 'POST', body: form })
+  ]
+
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [503, 503, 503, 503]
+  )
+  assert.equal((await app.get('/acr/oauth2/token')).status, 200)
 })
 
 test('a data volume that cannot be written is a DiskError everywhere, until it can', async (t) => {

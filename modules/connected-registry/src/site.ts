@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
+import { createClosedAccess } from './access/closed-access.ts'
 import { loadSigningKeys } from './access/signing-keys.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
 import { logClientChanges } from './client-changes.ts'
@@ -92,9 +93,10 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
 /** Knows its clients, and tells them that it cannot serve: never that content is not there. */
 export async function createClosedSite({ settings, log }: SiteOptions): Promise<Site> {
   const signingKeys = await loadSigningKeys(createMemoryRecordStore())
+  const tokens = () => settings().clientTokens
   return {
     registry: createUnavailableRegistry(),
-    access: createAccess({ tokens: () => settings().clientTokens, signingKeys, instanceId: 'closed', log }),
+    access: createClosedAccess(createAccess({ tokens, signingKeys, instanceId: 'closed', log })),
     apply: () => {},
     trust: () => {},
     traffic: () => noTraffic,
