@@ -10,6 +10,7 @@ import { openRegistryServer } from './registry-server.ts'
 import { createReporting } from './reporting.ts'
 import { type Desired, openSettingsSources } from './settings-sources.ts'
 import type { Site, SiteOptions } from './site.ts'
+import { outlineOf } from './status-outline.ts'
 import type { Store } from './store.ts'
 import { codeOf, describe } from './sync/problems.ts'
 import { createStatusBoard } from './sync/status.ts'
@@ -82,8 +83,9 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     site.trust(trusted)
     const { registry, access } = site
     const mode = () => sources.current.mode
+    const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
-    listener = createHttpHandler({ registry, access, mode, status: reporting.status, loginServer, log })
+    listener = createHttpHandler({ registry, access, mode, status, loginServer, log })
     reporting.use({ ...opened, isTwinAwaited })
     reporting.recount()
     // Before anything is applied: what is not in the scope goes.

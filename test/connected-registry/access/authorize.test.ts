@@ -5,7 +5,8 @@ import {
   authorizeCatalog,
   authorizeGateway,
   grantedScopes,
-  mayList
+  mayList,
+  maySeeAll
 } from '../../../modules/connected-registry/src/access/authorize.ts'
 import type { Identity } from '../../../modules/connected-registry/src/access/tokens.ts'
 import {
@@ -145,4 +146,17 @@ test('a scope map for all repositories grants nothing for what cannot be one', (
   const asked = parseTokenScopes(['repository:../etc:pull', 'repository:UPPER:pull', 'repository:a:5000/b:pull'])
 
   assert.deepEqual(grantedScopes({ name: 'all', scopeMap }, asked, 'ReadOnly'), [])
+})
+
+test('the names of everything are for whoever may read all repositories', () => {
+  const may = (action: string, access?: Identity['access']) =>
+    maySeeAll({ name: 'x', scopeMap: parseScopeMap([action]).scopeMap, access })
+  const catalog = [{ type: 'registry', name: 'catalog', actions: ['*'] }]
+
+  assert.equal(may('repositories/*/content/read'), true)
+  assert.equal(may('repositories/*/metadata/read', catalog), true)
+  assert.equal(may('repositories/*/metadata/read', []), false)
+  assert.equal(may('repositories/*/content/write'), false)
+  assert.equal(may('repositories/app/*/content/read'), false)
+  assert.equal(may('gateway/site-a/config/read'), false)
 })

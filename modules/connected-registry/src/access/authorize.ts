@@ -84,6 +84,14 @@ export function mayList({ scopeMap }: Identity, repository: string): boolean {
   return allows(scopeMap, 'content/read', repository) || allows(scopeMap, 'metadata/read', repository)
 }
 
+/** May see what names all repositories: with a right to read every one, and, by access token, to list them. */
+export function maySeeAll(identity: Identity): boolean {
+  const readsAll = identity.scopeMap.repositories.some(
+    ({ pattern, actions }) => pattern.kind === 'all' && actions.some(isReading)
+  )
+  return readsAll && authorizeCatalog(identity).kind === 'allowed'
+}
+
 /** The scope of a catalog (token specification, "Resource Scope"). */
 export const catalogScope: TokenScope = { type: 'registry', name: 'catalog', actions: ['*'] }
 

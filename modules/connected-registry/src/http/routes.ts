@@ -13,7 +13,7 @@ import { deleteRepository, deleteTag, refuseLocks } from './metadata-changes.ts'
 import { mayRead } from './mount.ts'
 import { getAccessToken, postAccessToken, refuseExchange } from './oauth2.ts'
 import { getReferrers } from './referrers.ts'
-import { getStatus } from './status.ts'
+import { getStatus, type Status } from './status.ts'
 import { getTags } from './tags.ts'
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads.ts'
 
@@ -28,7 +28,7 @@ export interface Route {
 
 export interface RouteOptions extends GuardOptions {
   readonly registry: Registry
-  readonly status: () => unknown
+  readonly status: Status
 }
 
 /** Every route on one screen. Each pattern is tried for each new path: they are few, and each has its own last words. */
