@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
+import { statusCodes } from '../modules/connected-registry/src/sync/status-codes.ts'
 import { type Mention, mentionsOf, packageName, violation } from './import-rule.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -130,4 +131,14 @@ test('the lock file names no registry, so that any mirror serves it', () => {
     Object.entries(packages).filter(([, { resolved }]) => /^(https?|git)/.test(resolved ?? '')),
     []
   )
+})
+
+test("the README's table of status details says what the code says", () => {
+  const [, section = ''] = /^### Status details$(.*?)^###? /ms.exec(text('README.md')) ?? []
+  const rows = section.split('\n').filter((line) => line.startsWith('| `'))
+
+  const expected = Object.entries(statusCodes).map(([code, { type, meaning, cure }]) => {
+    return `| \`${code}\` | ${type} | ${meaning} | ${cure} |`
+  })
+  assert.deepEqual(rows, expected)
 })

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { ReportSubject } from './reporting.ts'
 import type { SettingsSources } from './settings-sources.ts'
-import { codeOf, describe } from './sync/problems.ts'
+import { detailOf } from './sync/problems.ts'
 import type { NewDetail, StatusDetail } from './sync/status.ts'
 
 /** Every refused setting, and what is missing before anything can be synced. */
@@ -36,8 +37,7 @@ export function settingsDetails({
 /** Why there is no store, or what was found wrong when it was opened. */
 export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): readonly NewDetail[] {
   const details: NewDetail[] = []
-  if (problem !== undefined)
-    details.push({ type: 'Disk', code: codeOf(problem), description: `data volume: ${describe(problem)}` })
+  if (problem !== undefined) details.push(volumeDetail(problem))
   if (store?.stateProblem !== undefined)
     details.push({ type: 'State', code: 'STATE_FILE_REPLACED', description: store.stateProblem })
   const damaged = [...(store?.blobs.quarantined ?? [])]
@@ -55,6 +55,11 @@ export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): 
   return details
 }
 
+function volumeDetail(problem: unknown): NewDetail {
+  const { code, description } = detailOf(problem, 'data volume')
+  return { type: 'Disk', code: code === 'INTERNAL' ? 'DiskError' : code, description }
+}
+
 /** A detail keeps the time at which it was first seen, however often it is asked for. */
 export function createStamp(): (details: readonly NewDetail[]) => readonly StatusDetail[] {
   let known = new Map<string, StatusDetail>()
@@ -62,7 +67,7 @@ export function createStamp(): (details: readonly NewDetail[]) => readonly Statu
     const next = new Map<string, StatusDetail>()
     for (const detail of details) {
       const key = keyOf(detail)
-      next.set(key, known.get(key) ?? { ...detail, timestamp: new Date().toISOString(), correlationId: '' })
+      next.set(key, known.get(key) ?? { ...detail, timestamp: new Date().toISOString(), correlationId: randomUUID() })
     }
     known = next
     return [...known.values()]
@@ -74,9 +79,12 @@ export function createDetailLog(log: Log): (details: readonly StatusDetail[]) =>
   let known = new Map<string, StatusDetail>()
   return (details) => {
     const next = new Map(details.map((detail) => [keyOf(detail), detail]))
-    for (const [key, { type, code, description }] of next) {
+    for (const [key, { type, code, description, correlationId }] of next) {
       if (!known.has(key))
-        log[isForPeople(type, code) ? 'error' : 'warn']({ type, code, description }, 'status detail appeared')
+        log[isForPeople(type, code) ? 'error' : 'warn'](
+          { type, code, description, correlationId },
+          'status detail appeared'
+        )
     }
     for (const [key, { type, code }] of known) if (!next.has(key)) log.info({ type, code }, 'status detail went away')
     known = next

@@ -1,5 +1,5 @@
-import { ParentError } from '../parent/parent-error.ts'
-import type { StatusDetail } from './status.ts'
+import type { NewDetail } from './status.ts'
+import { isStatusCode, statusCodes } from './status-codes.ts'
 
 /** A failure's own word for itself, as status details and logs name it. */
 export function codeOf(error: unknown): string {
@@ -27,14 +27,13 @@ export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-export function detailOf(error: unknown, subject: string): Pick<StatusDetail, 'type' | 'code' | 'description'> {
-  const code = codeOf(error)
-  const isContent = !(error instanceof ParentError) || contentFailures.has(code)
-  const type = code === 'DiskError' ? 'Disk' : isContent && code !== 'NAME_UNKNOWN' ? 'Content' : 'Parent'
-  return { type, code, description: `${subject}: ${describe(error)}` }
+/** `INTERNAL` where it is none of the causes we know; its own words stay. */
+export function detailOf(error: unknown, subject: string): NewDetail {
+  const named = codeOf(error)
+  const code = isStatusCode(named) ? named : 'INTERNAL'
+  return { type: statusCodes[code].type, code, description: `${subject}: ${describe(error)}` }
 }
 
 const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ENOTDIR'])
 const linkFailures = new Set(['UNREACHABLE', 'UNTRUSTED', 'BREAKER_OPEN'])
 const silences = new Set(['TIMEOUT', 'INTERRUPTED'])
-const contentFailures = new Set(['NOT_FOUND', 'DIGEST_MISMATCH'])

@@ -1,7 +1,9 @@
+import type { StatusCode, StatusType } from './status-codes.ts'
+
 /** One cause of trouble, in the shape ACR shows it (`statusDetails`). */
 export interface StatusDetail {
-  readonly type: 'Disk' | 'Parent' | 'Scope' | 'Content' | 'Settings' | 'State'
-  readonly code: string
+  readonly type: StatusType
+  readonly code: StatusCode
   readonly description: string
   /** RFC 3339, UTC. */
   readonly timestamp: string
