@@ -1,118 +1,74 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { passwordHash } from '../fixtures/password-hash.ts'
-import { findTool } from '../fixtures/tools.ts'
-import { startJourney } from './journey.ts'
+import { findTool, requireTool } from '../fixtures/tools.ts'
+import { settingsInForce, startJourney } from './journey.ts'
 
 const run = promisify(execFile)
 const token = { name: 'line-1', password: 'a-password:with-a-colon' }
 
-/** The words each client wants. */
-interface Client {
-  readonly tool: string
-  login(host: string, password: string): readonly string[]
-  /** Looks at the tags of a repository with what the login has kept. */
-  list(host: string, repository: string): readonly string[]
-  /** Words of a password that is wrong. */
-  readonly wrong: RegExp
+/** Words that list the tags of a repository with what stands in docker's file. */
+const readers: Readonly<Record<string, (host: string, repository: string, file: string) => readonly string[]>> = {
+  skopeo: (host, repository, file) => [
+    'list-tags',
+    '--tls-verify=false',
+    '--authfile',
+    file,
+    `docker://${host}/${repository}`
+  ],
+  crane: (host, repository) => ['ls', '--insecure', `${host}/${repository}`],
+  oras: (host, repository) => ['repo', 'tags', '--insecure', `${host}/${repository}`],
+  regctl: (host, repository) => ['tag', 'ls', '--host', `reg=${host},tls=insecure`, `${host}/${repository}`]
 }
 
-const { name } = token
-const clients: readonly Client[] = [
-  {
-    tool: 'skopeo',
-    login: (host, password) => ['login', '--tls-verify=false', '-u', name, '-p', password, host],
-    list: (host, repository) => ['list-tags', '--tls-verify=false', `docker://${host}/${repository}`],
-    wrong: /invalid username\/password/
-  },
-  {
-    tool: 'podman',
-    login: (host, password) => ['login', '--tls-verify=false', '-u', name, '-p', password, host],
-    list: (host, repository) => ['search', '--tls-verify=false', '--list-tags', `${host}/${repository}`],
-    wrong: /invalid username\/password/
-  },
-  {
-    // It keeps a refresh token, which only a daemon would use: crane reads the same file.
-    tool: 'docker',
-    login: (host, password) => ['login', '-u', name, '-p', password, host],
-    list: () => [],
-    wrong: /unauthorized|401/
-  },
-  {
-    tool: 'crane',
-    login: (host, password) => ['auth', 'login', '--insecure', '-u', name, '-p', password, host],
-    list: (host, repository) => ['ls', '--insecure', `${host}/${repository}`],
-    wrong: /UNAUTHORIZED/
-  },
-  {
-    tool: 'oras',
-    login: (host, password) => ['login', '--insecure', '-u', name, '-p', password, host],
-    list: (host, repository) => ['repo', 'tags', '--insecure', `${host}/${repository}`],
-    wrong: /authentication required|401/i
-  },
-  {
-    tool: 'regctl',
-    login: (host, password) => [
-      'registry',
-      'login',
-      '--host',
-      `reg=${host},tls=insecure`,
-      '-u',
-      name,
-      '-p',
-      password,
-      host
-    ],
-    list: (host, repository) => ['tag', 'ls', '--host', `reg=${host},tls=insecure`, `${host}/${repository}`],
-    wrong: /unauthorized/i
-  }
-]
-
-test('each client logs in through the door with a client token, reads what it may and nothing else', async (t) => {
+test('docker keeps a refresh token in place of the password, and all clients live by it until the password goes', async (t) => {
+  if (!requireTool(t, 'docker')) return
   const passwords = [{ hash: passwordHash(token.password) }]
-  const actions = ['repositories/demo/*/content/read']
-  const desired = { clientTokens: [{ name, passwords, actions }] }
-  const journey = await startJourney(t, { clientToken: token, desired })
+  const clientToken = { name: token.name, passwords, actions: ['repositories/demo/*/content/read'] }
+  const journey = await startJourney(t, { clientToken: token, desired: { clientTokens: [clientToken] } })
   if (!journey) return
-  const host = new URL(journey.world.proxyUrl).host
+  const { folder, world } = journey
+  const host = new URL(world.proxyUrl).host
+  const call = (tool: string, words: readonly string[]) => output(tool, words, folder)
+  const login = (password: string) => call('docker', ['login', '-u', token.name, '-p', password, host])
+  const readAll = async (repository: string) => {
+    const tools = Object.keys(readers).filter((tool) => findTool(tool))
+    const read = (tool: string) => call(tool, readers[tool]!(host, repository, join(folder, 'config.json')))
+    return Promise.all(tools.map(async (tool) => ({ tool, ...(await read(tool)) })))
+  }
 
-  for (const { tool, login, list, wrong } of clients) {
-    await t.test(tool, async (t) => {
-      if (!findTool(tool)) return t.skip(`${tool} is not on the PATH`)
-      const home = join(journey.folder, `login-${tool}`)
-      await mkdir(home)
-      const call = (words: readonly string[], program = tool) => output(program, words, home)
+  const refused = await login('wrong')
+  const accepted = await login(token.password)
+  const kept = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')).auths[host]
 
-      const refused = await call(login(host, 'wrong'))
-      const accepted = await call(login(host, token.password))
-      const lister = list(host, '').length > 0 ? { list, tool } : findTool('crane') ? clients[3]! : undefined
+  assert.match(refused.text, /unauthorized|401/)
+  assert.ok(accepted.ok, accepted.text)
+  assert.ok(kept.identitytoken)
+  assert.equal(Buffer.from(kept.auth, 'base64').toString(), `${token.name}:`)
+  for (const { tool, ok, text } of await readAll('demo/app')) assert.ok(ok && text.includes('1.0'), `${tool}: ${text}`)
+  for (const { tool, text } of await readAll('hello-world')) assert.match(text, /denied|403|Insufficient/i, tool)
 
-      assert.ok(accepted.ok, accepted.text)
-      // crane only keeps what it is given.
-      if (tool !== 'crane') assert.match(refused.text, wrong)
-      if (!lister) return
-      const readable = await call(lister.list(host, 'demo/app'), lister.tool)
-      const elsewhere = await call(lister.list(host, 'hello-world'), lister.tool)
-      assert.match(readable.text, /1\.0/)
-      assert.equal(elsewhere.ok, false, elsewhere.text)
-      assert.match(elsewhere.text, /denied|403|Insufficient scopes|forbidden/i)
-    })
+  const next = { ...clientToken, passwords: [{ hash: passwordHash('another') }] }
+  const { version } = await world.hub.patchDesired('connected-registry', { clientTokens: [next] })
+  await settingsInForce(world, version)
+  for (const { tool, ok, text } of await readAll('demo/app')) {
+    assert.equal(ok, false, tool)
+    assert.match(text, /unauthorized|401|invalid username|credentials are not valid/i, tool)
   }
 })
 
-async function output(tool: string, words: readonly string[], home: string) {
+/** With the folder as home, where docker's file lies, and no daemon. */
+async function output(tool: string, words: readonly string[], folder: string) {
   const env = {
     ...process.env,
-    HOME: home,
-    XDG_RUNTIME_DIR: home,
-    DOCKER_CONFIG: home,
-    REGISTRY_AUTH_FILE: join(home, 'config.json'),
-    REGCTL_CONFIG: join(home, 'regctl.json'),
-    DOCKER_HOST: `unix://${home}/no-daemon.sock`
+    HOME: folder,
+    XDG_RUNTIME_DIR: folder,
+    DOCKER_CONFIG: folder,
+    DOCKER_HOST: `unix://${folder}/no-daemon.sock`
   }
   try {
     const { stdout, stderr } = await run(tool, words, { env, timeout: 60_000 })
