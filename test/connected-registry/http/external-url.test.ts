@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import type { OutgoingHttpHeaders } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import test from 'node:test'
+import fc from 'fast-check'
+import { externalUrl } from '../../../modules/connected-registry/src/http/external-url.ts'
 import { basic, type ServedRegistry, serveRegistry } from './served-registry.ts'
 
 async function realmFor(served: ServedRegistry, headers: OutgoingHttpHeaders) {
@@ -34,6 +36,9 @@ test('forwarded headers that are repeated or malformed are passed over', async (
     { 'x-forwarded-host': '' },
     { 'x-forwarded-host': '-' },
     { 'x-forwarded-host': 'a.example:123456' },
+    { 'x-forwarded-host': 'a.example:65536' },
+    { 'x-forwarded-host': '[1:2]' },
+    { 'x-forwarded-host': '1.2.3.256' },
     { 'x-forwarded-proto': 'javascript' },
     { 'x-forwarded-proto': 'https, http' }
   ]
@@ -44,6 +49,47 @@ test('forwarded headers that are repeated or malformed are passed over', async (
   }
   const { service } = await realmFor(served, { host: 'a b"c' })
   assert.equal(service, `127.0.0.1:${served.port}`)
+})
+
+test('whatever the headers, the realm is a URL of the token endpoint, and nothing is added to it', () => {
+  const piece = fc.constantFrom(
+    'a',
+    'site',
+    '.',
+    '-',
+    ':',
+    '8000',
+    '99999',
+    '[',
+    ']',
+    '::1',
+    '/',
+    '@',
+    '"',
+    ',',
+    ' ',
+    '%'
+  )
+  const host = fc.oneof(
+    fc.string({ unit: 'binary-ascii' }),
+    fc.array(piece).map((pieces) => pieces.join(''))
+  )
+  const headers = fc.record(
+    { host, 'x-forwarded-host': host, 'x-forwarded-proto': fc.constantFrom('http', 'https', 'HTTPS', 'ftp', 'a,b') },
+    { requiredKeys: [] }
+  )
+  const socket = { localAddress: '::1', localPort: 8080 }
+
+  fc.assert(
+    fc.property(headers, (headers) => {
+      const { origin, host } = externalUrl({ headers, socket } as unknown as IncomingMessage)
+      const { protocol, pathname, search, hash, username } = new URL(origin)
+      assert.match(protocol, /^https?:$/)
+      assert.deepEqual([pathname, search, hash, username], ['/', '', '', ''])
+      assert.doesNotMatch(host, /["\\,\s/@]/)
+    }),
+    { numRuns: 2000 }
+  )
 })
 
 test('with a login server, requests addressed to any other host are refused', async (t) => {

@@ -23,7 +23,8 @@ export function externalUrl(request: IncomingMessage): ExternalUrl {
 
 // node:http joins repeated headers with a comma, which no host contains.
 function hostIn(header: string | string[] | undefined): string | undefined {
-  return typeof header === 'string' && wellFormedHost.test(header) ? header : undefined
+  const isHost = typeof header === 'string' && wellFormedHost.test(header) && URL.canParse(`http://${header}`)
+  return isHost ? header : undefined
 }
 
 function schemeIn(header: string | string[] | undefined): 'http' | 'https' | undefined {
