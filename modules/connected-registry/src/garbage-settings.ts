@@ -26,7 +26,7 @@ export const garbageSchema = z.strictObject({
 const longestMs = 3650 * dayMs
 const leastGraceMs = 3_600_000
 
-/** Shorter than an hour a push that takes its time would lose what it has brought. */
+/** Problems repeat no value: it may be a secret in the wrong place. Shorter than an hour a push that takes its time would lose what it has brought. */
 export function readGarbageSettings(
   given: z.output<typeof garbageSchema>
 ): GarbageSettings | { readonly problems: readonly string[] } {
@@ -35,13 +35,11 @@ export function readGarbageSettings(
   const untaggedAfterMs = readUntaggedAfter(untaggedAfter)
   const cronIsWrong = cronProblem(cron)
   const problems = [
-    ...(cronIsWrong ? [`schedule ${JSON.stringify(cron)} is not a cron pattern: ${cronIsWrong}`] : []),
-    ...(isWithin(graceMs, leastGraceMs)
-      ? []
-      : [`grace ${JSON.stringify(grace)} is not an ISO 8601 duration from PT1H on`]),
+    ...(cronIsWrong ? ['schedule is not a cron pattern of five fields that ever comes, such as 0 3 * * *'] : []),
+    ...(isWithin(graceMs, leastGraceMs) ? [] : ['grace is not an ISO 8601 duration from PT1H on']),
     ...(untaggedAfterMs === undefined || untaggedAfterMs === 'never' || isWithin(untaggedAfterMs, 0)
       ? []
-      : [`untaggedAfter ${JSON.stringify(untaggedAfter)} is neither an ISO 8601 duration such as P7D nor "never"`])
+      : ['untaggedAfter is neither an ISO 8601 duration such as P7D nor "never"'])
   ]
   if (problems.length > 0 || graceMs === undefined) return { problems }
   return { enabled: enabled ?? true, cron, graceMs, ...(untaggedAfterMs !== undefined && { untaggedAfterMs }) }
