@@ -17,6 +17,7 @@ export interface TokenRequest {
 }
 
 export interface AccessToken {
+  readonly text: string
   /** An Authorization header. */
   readonly authorization: string
   readonly lifeMs: number
@@ -47,7 +48,8 @@ export async function requestAccessToken(dispatcher: Dispatcher, request: TokenR
     const body = await readJson(answer, tokenAnswer, answerLimit)
     const token = body.access_token ?? body.token
     if (token === undefined) throw badAnswer(answer, 'it holds no token')
-    return { authorization: `Bearer ${token}`, lifeMs: 1000 * lifeSeconds(token, body.expires_in ?? undefined) }
+    const lifeMs = 1000 * lifeSeconds(token, body.expires_in ?? undefined)
+    return { text: token, authorization: `Bearer ${token}`, lifeMs }
   })
 }
 
@@ -64,15 +66,19 @@ function lifeSeconds(token: string, expiresIn: number | undefined): number {
   return Math.min(Math.max(life, 0), longestLifeSeconds)
 }
 
-const claims = z.object({ iat: z.number(), exp: z.number() })
+const life = z.object({ iat: z.number(), exp: z.number() })
 
 function spanOfJwt(token: string): number | undefined {
+  const claims = claimsOf(token, life)
+  return claims && claims.exp - claims.iat
+}
+
+/** What a token says of itself, unverified. Undefined: an access token may be any text. */
+export function claimsOf<T>(token: string, schema: z.ZodType<T>): T | undefined {
   try {
     const payload = Buffer.from(token.split('.', 3)[1] ?? '', 'base64url').toString()
-    const { iat, exp } = claims.parse(JSON.parse(payload))
-    return exp - iat
+    return schema.safeParse(JSON.parse(payload)).data
   } catch {
-    // An access token may be any text.
     return undefined
   }
 }

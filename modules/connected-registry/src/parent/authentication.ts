@@ -4,6 +4,7 @@ import { type Answer, headerOf, refusal } from './answer.ts'
 import type { Clock } from './clock.ts'
 import type { Dispatcher, ParentRequest } from './dispatcher.ts'
 import { ParentError } from './parent-error.ts'
+import { realmOf } from './realm.ts'
 import { createTokenCache, type TokenEndpoint } from './token-cache.ts'
 
 /** Requests to the login server with what it demands: nothing, Basic, or an access token for the request's scope. */
@@ -116,19 +117,6 @@ function refusedError(tokenName: string, refusal: Refusal): ParentError {
   const code = saysTooNarrow(refusal) ? 'DENIED' : 'UNAUTHORIZED'
   const { operation, url, status } = answer
   return new ParentError(code, { operation, url, status, parentCode, detail: `token ${tokenName}` })
-}
-
-/**
- * The realm decides where the password goes (CVE-2026-33540): to the configured host only, at any port, and never from https
- * to http. `URL` writes every spelling of an address alike. A registrable domain is no owner: azurecr.io has many.
- */
-function realmOf(connection: ParentConnection, challenge: Challenge, { operation, url, status }: Answer): URL {
-  const realm = URL.parse(challenge.realm ?? '')
-  const own = connection.loginServerUrl
-  const isSafe = realm?.protocol === 'https:' || (realm?.protocol === 'http:' && own.protocol === 'http:')
-  if (realm && isSafe && realm.hostname === own.hostname && !realm.username && !realm.password) return realm
-  const detail = realm ? `${realm.protocol}//${realm.host}` : 'the realm is no URL'
-  throw new ParentError('REALM_REFUSED', { operation, url, status, detail })
 }
 
 // Our own scope, with other actions: a challenge must not make us ask for a token for something else.

@@ -17,6 +17,7 @@ const failures = {
   BAD_ANSWER: { retryable: false, text: 'gave an answer that cannot be used' },
   DIGEST_MISMATCH: { retryable: false, text: 'sent content that is not what its digest says' },
   REDIRECT_REFUSED: { retryable: false, text: 'redirects to where we do not follow' },
+  TOKENS_NOT_PROVED: { retryable: false, text: 'cannot prove client tokens' },
   ADDRESS_REFUSED: { retryable: false, text: 'is not connected to' },
   REALM_REFUSED: { retryable: false, text: 'wants the credentials sent elsewhere' }
 } as const
