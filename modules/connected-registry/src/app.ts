@@ -64,7 +64,14 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   let trusted: readonly string[] = []
 
   const settings = () => sources.current
-  const siteOptions = { settings, board, log, onIteration: reporting.recount, dispatcher }
+  const siteOptions = {
+    settings,
+    board,
+    log,
+    onIteration: reporting.recount,
+    onDelegation: reporting.changed,
+    dispatcher
+  }
   sources.onChange(applySettings)
   const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs: delays.reopenMs, log, onSite: use })
   const { host, port } = config

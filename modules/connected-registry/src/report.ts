@@ -1,3 +1,6 @@
+import type { DelegationStatus } from './access/delegation.ts'
+import { formatTokenNamePattern, type TokenNamePattern } from './access/token-names.ts'
+import { durationText } from './durations.ts'
 import type { GarbageStatus } from './garbage-schedule.ts'
 import { describeGarbageSettings } from './garbage-settings.ts'
 import type { Traffic } from './parent/connections.ts'
@@ -17,6 +20,7 @@ export interface ReportParts {
   readonly storage?: StorageFigures
   readonly uploads?: UploadFigures
   readonly garbage?: GarbageStatus
+  readonly delegation?: DelegationStatus
   /** Details that belong to no iteration: refused settings, a data volume that cannot be used. */
   readonly details: readonly StatusDetail[]
 }
@@ -48,6 +52,7 @@ export function fullStatus(parts: ReportParts) {
     storage: parts.storage,
     uploads: parts.uploads,
     garbageCollection: parts.garbage,
+    delegatedTokens: parts.delegation?.tokens,
     repositories: sync.repositories,
     statusDetails: [...parts.details, ...sync.details]
   }
@@ -59,12 +64,13 @@ const textLimit = 250
 
 /** What the reported twin holds: the same, of the repositories only their count and those in trouble. */
 export function reportedTwin(parts: ReportParts): Record<string, Json> {
-  const { repositories, statusDetails, startedAt: _, ...rest } = fullStatus(parts)
+  const { repositories, statusDetails, delegatedTokens, startedAt: _, ...rest } = fullStatus(parts)
   const { clientTokens, problems, ...settings } = rest.settings
   const inTrouble = repositories.filter(({ problem }: RepositoryStatus) => problem !== undefined)
   return plainJson({
     ...rest,
     settings: { ...settings, clientTokens: clientTokens.length, problems: problems.slice(0, worstLimit).map(short) },
+    delegatedTokens: delegatedTokens?.length,
     repositories: {
       count: repositories.length,
       complete: repositories.length - inTrouble.length,
@@ -98,7 +104,7 @@ function describeParent(connection: ParentConnection | undefined) {
 }
 
 function describeSettings({ twinVersion, refusedTwinVersion, problems, current }: ReportParts['sources']) {
-  const { schedule, clientTokens, logLevel } = current
+  const { schedule, clientTokens, delegatedNames, delegatedForMs, logLevel } = current
   const { cron, windowMs } = schedule
   return {
     version: twinVersion,
@@ -110,7 +116,12 @@ function describeSettings({ twinVersion, refusedTwinVersion, problems, current }
         : Temporal.Duration.from({ milliseconds: windowMs }).round({ largestUnit: 'days' }).toString(),
     garbageCollection: describeGarbageSettings(current.mode, current.garbageCollection),
     clientTokens: clientTokens.map(({ name, status }) => ({ name, status })),
+    ...(delegatedNames.length > 0 && { delegation: describeDelegation(delegatedNames, delegatedForMs) }),
     logLevel,
     problems: problems.map(({ source, problem }) => `${source}: ${problem}`)
   }
+}
+
+function describeDelegation(names: readonly TokenNamePattern[], keptForMs: number) {
+  return { names: names.map(formatTokenNamePattern), keptFor: durationText(keptForMs) }
 }

@@ -4,7 +4,7 @@ import type { OpenedSite } from './kept-site.ts'
 import { fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { noTraffic } from './site.ts'
-import { createDetailLog, createStamp, settingsDetails, storeDetails } from './status-details.ts'
+import { createDetailLog, createStamp, delegationDetails, settingsDetails, storeDetails } from './status-details.ts'
 import type { Json } from './storage/record-store.ts'
 import { countStorage, type StorageFigures } from './storage-figures.ts'
 import { describe } from './sync/problems.ts'
@@ -57,6 +57,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
 
   function parts(): ReportParts {
     const { site, store } = subject ?? {}
+    const delegation = site?.delegation?.status()
     return {
       version: packageFile.version,
       instanceId: store?.instanceId,
@@ -67,7 +68,12 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       storage,
       uploads,
       garbage: site?.garbage?.status(),
-      details: stamp([...settingsDetails(sources), ...(subject ? storeDetails(subject) : [])])
+      delegation,
+      details: stamp([
+        ...settingsDetails(sources),
+        ...(subject ? storeDetails(subject) : []),
+        ...delegationDetails(delegation)
+      ])
     }
   }
 

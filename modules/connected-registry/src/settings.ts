@@ -1,16 +1,17 @@
 import { type LogLevel, logLevels } from '@connected-registry/edge-module/log.ts'
 import { z } from 'zod'
 import type { Mode } from './access/authorize.ts'
-import { isPasswordHash } from './access/passwords.ts'
-import { isTokenName, type Token } from './access/tokens.ts'
+import type { TokenNamePattern } from './access/token-names.ts'
+import type { Token } from './access/tokens.ts'
+import { checked, type Problems } from './checked-schema.ts'
 import { readDuration } from './durations.ts'
 import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
-import { parseScopeMap } from './protocol/scope-map.ts'
 import { repositoryEntry } from './repository-settings.ts'
 import { readSize } from './sizes.ts'
 import { continuous, cronProblem, type Schedule } from './sync/schedule.ts'
 import type { ScopeEntry } from './sync/scope-rules.ts'
+import { defaultKeptForMs, delegationSchema, tokensSchema } from './token-settings.ts'
 
 /** What may change while the module runs. */
 export interface Settings {
@@ -19,6 +20,9 @@ export interface Settings {
   readonly repositories: readonly ScopeEntry[]
   readonly schedule: Schedule
   readonly clientTokens: readonly Token[]
+  /** The names that the parent may prove, and how long it counts. */
+  readonly delegatedNames: readonly TokenNamePattern[]
+  readonly delegatedForMs: number
   /** Bytes that blobs may take; undefined: all the disk has. */
   readonly storageQuotaBytes?: number
   readonly garbageCollection: GarbageSettings
@@ -30,6 +34,8 @@ export const defaultSettings: Settings = {
   repositories: [],
   schedule: { cron: continuous },
   clientTokens: [],
+  delegatedNames: [],
+  delegatedForMs: defaultKeptForMs,
   garbageCollection: defaultGarbageSettings,
   logLevel: 'Information'
 }
@@ -62,7 +68,6 @@ export function mergeSettings(layers: readonly Partial<Settings>[]): Settings {
 
 const problemLimit = 20
 const repositoryLimit = 500
-const tokenLimit = 50
 const windowLimits = { shortestMs: 3_600_000, longestMs: 7 * 24 * 3_600_000 }
 
 function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
@@ -72,16 +77,19 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       mode: checked(z.string(), readMode).optional(),
       repositories: z.array(repositoryEntry).max(repositoryLimit).optional(),
       sync: checked(syncSchema, readSchedule).optional(),
-      clientTokens: checked(z.array(tokenSchema).max(tokenLimit), readTokens).optional(),
+      clientTokens: tokensSchema.optional(),
+      delegation: delegationSchema.optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
       garbageCollection: checked(garbageSchema, readGarbageSettings).optional(),
       logLevel: z.enum(logLevels).optional()
     })
     .transform(
-      ({ connectionString, sync, storage, ...rest }): Partial<Settings> => ({
+      ({ connectionString, sync, storage, clientTokens, delegation, ...rest }): Partial<Settings> => ({
         connection: connectionString,
         schedule: sync,
         storageQuotaBytes: storage?.quota,
+        ...clientTokens,
+        delegatedForMs: delegation?.keptFor,
         ...rest
       })
     )
@@ -91,45 +99,6 @@ const syncSchema = z.strictObject({
   schedule: checked(z.string().max(128), readCron).optional(),
   window: checked(z.string().max(128), readWindow).optional()
 })
-
-const tokenSchema = checked(
-  z.strictObject({
-    name: z.string().refine(isTokenName, 'is not a token name'),
-    status: z.enum(['enabled', 'disabled']).default('enabled'),
-    passwords: z
-      .array(
-        z.strictObject({
-          hash: z.string().refine(isPasswordHash, 'is not a password hash (scrypt$...)'),
-          expiry: z.iso.datetime({ offset: true }).optional()
-        })
-      )
-      .min(1)
-      .max(2),
-    actions: z
-      .array(z.string().refine(isAction, 'is no action, such as repositories/<repository>/content/read'))
-      .min(1)
-      .max(repositoryLimit * 5)
-  }),
-  ({ actions, ...token }): Token => ({ ...token, scopeMap: parseScopeMap(actions).scopeMap })
-)
-
-interface Problems {
-  readonly problems: readonly string[]
-}
-
-/** A schema whose values are then read by a function of ours, which may refuse them with reasons. */
-function checked<S extends z.ZodType, R>(schema: S, read: (value: z.output<S>) => R) {
-  return schema.transform((value, context): Exclude<R, Problems> => {
-    const result = read(value)
-    if (!isProblems(result)) return result as Exclude<R, Problems>
-    for (const message of result.problems) context.addIssue({ code: 'custom', message })
-    return z.NEVER
-  })
-}
-
-function isProblems(value: unknown): value is Problems {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 1 && 'problems' in value
-}
 
 function readConnection(text: string, environment: Readonly<Record<string, string | undefined>>) {
   try {
@@ -168,19 +137,6 @@ function readSchedule({ schedule = continuous, window }: z.output<typeof syncSch
   return window === undefined
     ? { problems: ['the schedule needs a window, such as PT3H'] }
     : { cron: schedule, windowMs: window }
-}
-
-function isAction(text: string): boolean {
-  return parseScopeMap([text]).problems.length === 0
-}
-
-function readTokens(tokens: readonly Token[]): readonly Token[] | Problems {
-  const names = tokens.map(({ name }) => name.toLowerCase())
-  const problems = names.flatMap((name, at) => {
-    const first = names.indexOf(name)
-    return first < at ? [`${first} and ${at} have the same name`] : []
-  })
-  return problems.length > 0 ? { problems } : tokens
 }
 
 function withoutHubKeys(document: unknown): unknown {

@@ -2,14 +2,19 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Access, createAccess } from './access/access.ts'
 import { createClosedAccess } from './access/closed-access.ts'
+import { loadDelegatedTokens } from './access/delegated-tokens.ts'
+import type { Delegation } from './access/delegation.ts'
+import type { Prover } from './access/proofs.ts'
 import { loadSigningKeys } from './access/signing-keys.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
 import { logClientChanges } from './client-changes.ts'
+import { delegateTo } from './delegated-access.ts'
 import { createGarbagePolicy } from './garbage-policy.ts'
 import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
 import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
+import { createTokenProofs } from './parent/token-proofs.ts'
 import type { ParentConnection } from './protocol/connection-string.ts'
 import { createRegistry } from './registry/create-registry.ts'
 import type { Registry } from './registry/registry.ts'
@@ -27,6 +32,8 @@ import { dropOrphans, startUploadExpiry } from './upload-expiry.ts'
 export interface Site {
   readonly registry: Registry
   readonly access: Access
+  /** Undefined: there is no store to keep proofs in. */
+  readonly delegation?: Pick<Delegation, 'status'>
   /** Both undefined: there is no store to sync into, and to clean. */
   readonly engine?: SyncEngine
   readonly garbage?: GarbageSchedule
@@ -44,12 +51,14 @@ export interface SiteOptions {
   readonly log: Log
   /** Told after each iteration that may have changed what is here. */
   readonly onIteration?: () => void
+  /** Told when a client token was proved by the parent, taken back, or cannot be proved. */
+  readonly onDelegation?: () => void
   /** How patient it is with its parent. */
   readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities'>
 }
 
 export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
-  const { settings, board, log, onIteration, dispatcher } = options
+  const { settings, board, log, onIteration, onDelegation, dispatcher } = options
   const { blobs, records, instanceId } = store
   const bases = createBases(records)
   const policy = createGarbagePolicy({ settings, bases, board })
@@ -58,17 +67,26 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const signingKeys = await loadSigningKeys(records, {
     onFailure: (error) => log.warn({ reason: describe(error) }, 'signing key not rotated')
   })
-  const access = createAccess({ tokens: () => settings().clientTokens, signingKeys, instanceId, log })
-  const engine = createSyncEngine({ registry, blobs, bases, board, log, onIteration })
+  const parents = createParents(log, dispatcher)
+  const proofs = await loadDelegatedTokens(records)
+  const delegation = delegateTo({ settings, prover: parents.prover, proofs, registry, log, onChange: onDelegation })
+  const access = createAccess({ tokens: () => settings().clientTokens, delegation, signingKeys, instanceId, log })
+  const engine = createSyncEngine({ registry, blobs, bases, board, log, onIteration: ended })
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
   await expiry.look()
   const stopLogging = logClientChanges(registry.changes, log)
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
-  const parents = createParents(log, dispatcher)
+
+  function ended(): void {
+    void delegation.recheck()
+    onIteration?.()
+  }
+
   return {
     registry,
     access,
+    delegation,
     engine,
     garbage,
     apply: ({ connection, repositories, schedule, mode, storageQuotaBytes, garbageCollection }) => {
@@ -84,6 +102,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
       await scrubbing.stop()
       await garbage.stop()
       await engine.stop()
+      await delegation.stop()
       await parents.close()
       await store.close()
     }
@@ -109,12 +128,17 @@ export const noTraffic: Traffic = { requests: 0, failures: 0, sentBytes: 0, rece
 /** One parent at a time, made anew only when the connection changed: its tokens and its breaker are worth keeping. */
 function createParents(log: Log, options: SiteOptions['dispatcher']) {
   let dispatcher = createDispatcher({ ...options, log })
-  let made: { readonly connection: ParentConnection; readonly parent: ParentRegistry } | undefined
+  let made:
+    | { readonly connection: ParentConnection; readonly parent: ParentRegistry; readonly prover: Prover }
+    | undefined
   return {
+    /** Of the parent that was last asked for. */
+    prover: () => made?.prover,
     of(connection: ParentConnection | undefined): ParentRegistry | undefined {
       if (!connection) made = undefined
       else if (!made || !isDeepStrictEqual(made.connection, connection)) {
-        made = { connection, parent: createParentRegistry({ connection, dispatcher, log }) }
+        const prover = { ...createTokenProofs({ connection, dispatcher }), parent: connection.loginServer }
+        made = { connection, parent: createParentRegistry({ connection, dispatcher, log }), prover }
       }
       return made?.parent
     },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { DelegationStatus } from './access/delegation.ts'
 import type { ReportSubject } from './reporting.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { detailOf } from './sync/problems.ts'
@@ -58,6 +59,12 @@ export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): 
 function volumeDetail(problem: unknown): NewDetail {
   const { code, description } = detailOf(problem, 'data volume')
   return { type: 'Disk', code: code === 'INTERNAL' ? 'DiskError' : code, description }
+}
+
+/** Why no client token can be proved by the parent, where asking again does not help. */
+export function delegationDetails(status: DelegationStatus | undefined): readonly NewDetail[] {
+  if (status?.problem === undefined) return []
+  return [{ type: 'Parent', code: 'TOKENS_NOT_PROVED', description: status.problem }]
 }
 
 /** A detail keeps the time at which it was first seen, however often it is asked for. */

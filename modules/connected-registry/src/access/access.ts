@@ -4,6 +4,7 @@ import { createAccessTokens, type IssuedToken } from './access-tokens.ts'
 import { createAttempts } from './attempts.ts'
 import { grantedScopes, type Mode } from './authorize.ts'
 import { createCredentials, type Login, type Proof } from './credentials.ts'
+import type { Delegation } from './delegation.ts'
 import { createRefusalLog } from './refusal-log.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import { createTokens, type Identity, type Token } from './tokens.ts'
@@ -33,14 +34,23 @@ export interface AccessOptions {
   readonly tokens: () => readonly Token[]
   readonly signingKeys: SigningKeys
   readonly instanceId: string
+  /** Proves what `tokens` does not hold; left out, nobody does. */
+  readonly delegation?: Pick<Delegation, 'tokens' | 'covers' | 'prove' | 'used'>
   /** Told of refused logins, at a bounded rate. */
   readonly log?: Log
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
 
-export function createAccess({ tokens: current, signingKeys, instanceId, log, now = Date.now }: AccessOptions): Access {
-  const tokens = createTokens(current)
+export function createAccess({
+  signingKeys,
+  instanceId,
+  delegation,
+  log,
+  now = Date.now,
+  ...options
+}: AccessOptions): Access {
+  const tokens = createTokens(options.tokens, delegation?.tokens)
   const credentials = createCredentials({ tokens, now, attempts: createAttempts({ now }) })
   const accessTokens = createAccessTokens({ signingKeys, instanceId, tokens, now })
   const refusals = createRefusalLog({ log, now })
@@ -51,7 +61,7 @@ export function createAccess({ tokens: current, signingKeys, instanceId, log, no
   }
 
   async function prove(login: Login): Promise<Proof> {
-    const proof = await credentials.prove(login).catch((error: unknown) => {
+    const proof = await proveHereOrAbove(login).catch((error: unknown) => {
       refusals.note({ name: login.name, address: login.address, reason: 'too many attempts' })
       throw error
     })
@@ -59,10 +69,22 @@ export function createAccess({ tokens: current, signingKeys, instanceId, log, no
     return proof
   }
 
+  async function proveHereOrAbove(login: Login): Promise<Proof> {
+    const proof = await credentials.prove(login)
+    if (proof.kind === 'proved') {
+      delegation?.used(login.name, proof.hash, login.password)
+      return proof
+    }
+    const hash = delegation?.covers(login.name) ? await delegation.prove(login) : undefined
+    const token = hash === undefined ? undefined : tokens.find(login.name)
+    return hash !== undefined && token ? { kind: 'proved', token, hash } : proof
+  }
+
   async function issue(grant: Grant, { scopes, mode, offline }: TokenRequest): Promise<IssuedToken | undefined> {
     const shown = 'refreshToken' in grant ? await redeem(grant) : await prove(grant)
     if (!shown || !('token' in shown)) return undefined
     const { token, hash } = shown
+    if ('refreshToken' in grant) delegation?.used(token.name, hash)
     const issued = await accessTokens.issue(token.name, hash, grantedScopes(identityOf(token), scopes, mode))
     return offline ? { ...issued, refreshToken: await accessTokens.issueRefreshToken(token.name, hash) } : issued
   }

@@ -116,7 +116,7 @@ export function createCredentials({ tokens, now = Date.now, ...options }: Creden
 }
 
 // A name holds no colon (RFC 7617).
-function secretOf({ name, password }: NameAndPassword): string {
+export function secretOf({ name, password }: NameAndPassword): string {
   return `${name}:${password}`
 }
 

@@ -30,16 +30,18 @@ export interface Tokens {
   find(name: string): Token | undefined
 }
 
-/** `current` is asked at each look, and read only when it gives another list than before. */
-export function createTokens(current: () => readonly Token[]): Tokens {
-  let read: readonly Token[] = []
+type TokenList = () => readonly Token[]
+
+/** Each list is asked for at each look, and read only when it is another one than before. Of one name the first list's counts. */
+export function createTokens(...lists: readonly (TokenList | undefined)[]): Tokens {
+  const given = lists.filter((list) => list !== undefined)
+  let read: readonly (readonly Token[])[] = []
   let byName: ReadonlyMap<string, Token> = new Map()
   return {
     find(name) {
-      const tokens = current()
-      if (tokens !== read) {
-        read = tokens
-        byName = new Map(tokens.map((token) => [token.name, token]))
+      if (given.some((list, at) => list() !== read[at])) {
+        read = given.map((list) => list())
+        byName = new Map(read.toReversed().flatMap((tokens) => tokens.map((token) => [token.name, token])))
       }
       return byName.get(name)
     }

@@ -6,8 +6,14 @@ import {
 } from './repository-pattern.ts'
 
 /** What a token may do with a repository (ACR's scope map actions). */
-const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write'] as const
-export type Action = (typeof actions)[number]
+export const allActions = [
+  'content/read',
+  'content/write',
+  'content/delete',
+  'metadata/read',
+  'metadata/write'
+] as const
+export type Action = (typeof allActions)[number]
 
 /** What a sync token may do with the channel of a connected registry. */
 const gatewayActions = ['config/read', 'config/write', 'message/read', 'message/write'] as const
@@ -68,9 +74,9 @@ function parseRule(text: string): RepositoryRule | GatewayRule | string {
 
 function repositoryRule(name: string, verb: string | undefined): RepositoryRule | string {
   const pattern = parseRepositoryPattern(name)
-  const action = actions.find((action) => action === verb)
+  const action = allActions.find((action) => action === verb)
   if (!pattern) return name.includes('*') ? 'a * must be the whole last segment' : 'is no repository name'
-  return action ? { pattern, actions: [action] } : `${verb} is none of ${actions.join(', ')}`
+  return action ? { pattern, actions: [action] } : `${verb} is none of ${allActions.join(', ')}`
 }
 
 function gatewayRule(name: string, verb: string | undefined): GatewayRule | string {

@@ -37,6 +37,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
  *   scrub:cursor                                    how far the reading of all content has come
  *   scrub:at                                        RFC 3339          when it last came to its end
+ *   delegated:<token>                               DelegatedToken    what the parent said of a client token: password hashes, grants
  *   identity:<name>                                 who this instance is, and its keys
  */
 export function storePaths(dataVolume: string): StorePaths {
@@ -103,5 +104,7 @@ export const keys = {
   manifests: 'manifest:',
   scrubCursor: 'scrub:cursor',
   scrubbedAt: 'scrub:at',
+  delegatedTokens: 'delegated:',
+  delegated: (name: string) => `delegated:${name}`,
   identity: (name: string) => `identity:${name}`
 } as const

@@ -53,6 +53,11 @@ export const statusCodes = {
     'DNS, or the connection string'
   ),
   REALM_REFUSED: cause('Parent', "the parent's token service is on another host", 'a parent with one of its own'),
+  TOKENS_NOT_PROVED: cause(
+    'Parent',
+    'the parent cannot say whose a client token is, or must not be asked',
+    'a parent with a token service, over `https`; else the tokens in `clientTokens`'
+  ),
   REFUSED: cause('Parent', 'the parent refused a change', "its quota, locks and the sync token's rights"),
   CHANGE_REFUSED: cause(
     'Parent',

@@ -1,0 +1,22 @@
+import { isTokenName } from './tokens.ts'
+
+/** Names of tokens that may be proved by the parent: one name, or all that begin so (`site-*`). */
+export type TokenNamePattern =
+  | { readonly kind: 'one'; readonly name: string }
+  | { readonly kind: 'prefix'; readonly prefix: string }
+
+/** Undefined: neither. A `*` stands at the end. */
+export function parseTokenNamePattern(text: string): TokenNamePattern | undefined {
+  if (!text.endsWith('*')) return isTokenName(text) ? { kind: 'one', name: text } : undefined
+  const prefix = text.slice(0, -1)
+  // A name may go on behind it.
+  return prefix === '' || isTokenName(`${prefix}aa`) ? { kind: 'prefix', prefix } : undefined
+}
+
+export function matchesTokenName(patterns: readonly TokenNamePattern[], name: string): boolean {
+  return patterns.some((pattern) => (pattern.kind === 'one' ? pattern.name === name : name.startsWith(pattern.prefix)))
+}
+
+export function formatTokenNamePattern(pattern: TokenNamePattern): string {
+  return pattern.kind === 'one' ? pattern.name : `${pattern.prefix}*`
+}

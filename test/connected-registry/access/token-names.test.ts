@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  formatTokenNamePattern,
+  matchesTokenName,
+  parseTokenNamePattern
+} from '../../../modules/connected-registry/src/access/token-names.ts'
+
+test('a pattern is a name, or the beginning of some', () => {
+  const matches = (pattern: string, name: string) => matchesTokenName([parseTokenNamePattern(pattern)!], name)
+
+  assert.equal(matches('site-reader', 'site-reader'), true)
+  assert.equal(matches('site-reader', 'site-reader2'), false)
+  assert.equal(matches('site-*', 'site-reader'), true)
+  assert.equal(matches('site-*', 'Site-reader'), false)
+  assert.equal(matches('*', 'anybody'), true)
+  assert.equal(matchesTokenName([], 'anybody'), false)
+})
+
+test('what is neither is none', () => {
+  for (const text of ['', 'a', '-a', 's*te', '*-reader', 'site-**', 'site *', 'a:b', 'a/*', 'é*'])
+    assert.equal(parseTokenNamePattern(text), undefined, text)
+})
+
+test('whatever is read is written as it was', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a-z][a-z-]{0,5}\*?$/)), (text) => {
+      const pattern = parseTokenNamePattern(text)
+      if (pattern) assert.equal(formatTokenNamePattern(pattern), text)
+    })
+  )
+})
