@@ -32,6 +32,7 @@ export async function carryOut(blobs: BlobStore, registry: Registry, repository:
     case 'collect garbage':
       // What one run leaves unnamed waits from then on, and the next one removes it.
       for (const days of [30, 60]) await registry.garbage.collect({ now: new Date(Date.now() + days * dayMs) })
+      await registry.changes.trim({ before: new Date(0), keep: 5 })
   }
 }
 

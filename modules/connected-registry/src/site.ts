@@ -11,6 +11,7 @@ import { logClientChanges } from './client-changes.ts'
 import { delegateTo } from './delegated-access.ts'
 import { createGarbagePolicy } from './garbage-policy.ts'
 import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
+import { startLogTrim } from './log-trim.ts'
 import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
@@ -75,6 +76,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
   await expiry.look()
+  const logTrim = startLogTrim(registry.changes, log)
   const stopLogging = logClientChanges(registry.changes, log)
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
 
@@ -99,6 +101,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     async stop() {
       stopLogging()
       expiry.stop()
+      await logTrim.stop()
       await scrubbing.stop()
       await garbage.stop()
       await engine.stop()

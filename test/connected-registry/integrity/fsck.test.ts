@@ -76,6 +76,7 @@ const damages: readonly (readonly [name: string, ProblemKind, (stored: StoredIma
     (stored) => commit(stored, { put: [[keys.referrer('app', nowhere, manifestOf(stored)), descriptor]] })
   ],
   ['the head of the log is behind it', 'LOG_BROKEN', (stored) => commit(stored, { put: [[keys.logHead, 1]] })],
+  ['the log goes on before its beginning', 'LOG_BROKEN', (stored) => commit(stored, { put: [[keys.logTrimmed, 2]] })],
   ['a record is no JSON', 'RECORD_UNREADABLE', (stored) => writeText(stored, keys.link('app', nowhere), '{"size":')],
   ['a record is something else', 'RECORD_UNREADABLE', (stored) => commit(stored, { put: [['tag:app:v3 v3', 5]] })]
 ]

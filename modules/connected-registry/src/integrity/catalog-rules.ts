@@ -16,8 +16,10 @@ export function examineCatalog(catalog: Catalog, findings: Findings): void {
     }
   }
   examineUnlinked(catalog, findings)
-  const { head, last } = catalog.log
+  const { head, first, last, trimmed } = catalog.log
   if (last > head) report(findings, 'LOG_BROKEN', 'log:head', `the head is ${head}, the last entry ${last}`)
+  if (first > 0 && first <= trimmed)
+    report(findings, 'LOG_BROKEN', 'log:trimmed', `trimmed up to ${trimmed}, the first entry ${first}`)
 }
 
 interface LinkedManifest {

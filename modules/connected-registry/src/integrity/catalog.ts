@@ -13,7 +13,7 @@ export interface Catalog {
   readonly manifests: Map<Digest, ManifestContent>
   /** Keys of the records that answer who names a digest, once they are complete. */
   readonly indexes: { complete: boolean; readonly keys: Set<string> }
-  readonly log: { entries: number; first: number; last: number; head: number }
+  readonly log: { entries: number; first: number; last: number; head: number; trimmed: number }
 }
 
 export interface RepositoryContent {
@@ -46,7 +46,7 @@ export function readCatalog(entries: Iterable<ScannedRecord>, findings: Findings
     repositories: new Map(),
     manifests: new Map(),
     indexes: { complete: false, keys: new Set() },
-    log: { entries: 0, first: 0, last: 0, head: 0 }
+    log: { entries: 0, first: 0, last: 0, head: 0, trimmed: 0 }
   }
   for (const entry of entries) {
     const problem = 'problem' in entry ? entry.problem : take(catalog, entry.key, entry.value)
@@ -82,8 +82,9 @@ function take(catalog: Catalog, key: string, value: Value): string | undefined {
       if (rest === 'indexes') catalog.indexes.complete = true
       return undefined
     case 'log':
-      if (typeof value === 'number') catalog.log.head = value
-      return typeof value === 'number' ? undefined : 'not a number'
+      if (typeof value !== 'number') return 'not a number'
+      if (rest === 'head' || rest === 'trimmed') catalog.log[rest] = value
+      return undefined
     default:
       return undefined
   }

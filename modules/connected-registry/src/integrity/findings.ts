@@ -12,7 +12,7 @@ export const problemKinds = {
   DIGEST_WRONG: 'content does not match its digest',
   QUARANTINED: 'content was set aside because it did not match its digest, and has not come back',
   INDEX_WRONG: 'what tells the garbage collector who names what is not what is there',
-  LOG_BROKEN: 'the change log has entries after its head'
+  LOG_BROKEN: 'the change log has entries where it says there are none'
 } as const
 
 /** What is left over, from crashes and deletes: it costs room until it is collected, and nothing else. */

@@ -93,8 +93,23 @@ export interface Changes {
   /** The sequence of the last change in a repository that is here; 0 where there is none. */
   revision(repository: string): Promise<number>
   read(after: number, limit: number): Promise<readonly Change[]>
+  /**
+   * The same for a reader that keeps its cursor over time. `trimmed`: entries behind it are gone, or it is of another log; what
+   * changed is then told by a full comparison alone, for which the reader notes `head` before it lists.
+   */
+  since(cursor: number, limit: number): Promise<readonly Change[] | 'trimmed'>
+  /** Removes the oldest entries, a batch at a time, and resolves to their number. Throws the signal's reason between two batches. */
+  trim(limits: LogLimits, signal?: AbortSignal): Promise<number>
   /** Called after each durable change with the new head. */
   onChange(listener: (head: number) => void): () => void
+}
+
+/** No reader is asked: one that is gone for good would fill the disk. */
+export interface LogLimits {
+  /** What was entered before this goes. */
+  readonly before: Date
+  /** No more than these many, the latest, stay. */
+  readonly keep: number
 }
 
 export interface Change {

@@ -45,6 +45,13 @@ export function createUnavailableRegistry(): Registry {
       manifest: unavailable
     },
     garbage: { collect: unavailable },
-    changes: { head: () => 0, revision: unavailable, read: unavailable, onChange: () => () => {} }
+    changes: {
+      head: () => 0,
+      revision: unavailable,
+      read: unavailable,
+      since: unavailable,
+      trim: unavailable,
+      onChange: () => () => {}
+    }
   }
 }

@@ -33,6 +33,9 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   upload:<id>                                     UploadRecord      whose upload it is, and into which repository
  *   change:<sequence, 16 digits>                    Change            the change log
  *   log:head                                        number            the last sequence given out
+ *   log:trimmed                                     number            the last sequence that was trimmed. Entries go by age and number
+ *                                                                     alone (90 days, 100,000: about 40 MB), whoever has read them:
+ *                                                                     a reader behind it makes a full comparison
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
  *   scrub:cursor                                    how far the reading of all content has come
@@ -98,6 +101,7 @@ export const keys = {
   changes: 'change:',
   change: (sequence: number) => `change:${String(sequence).padStart(16, '0')}`,
   logHead: 'log:head',
+  logTrimmed: 'log:trimmed',
   bases: (repository: string) => `base:${repository}:`,
   base: (repository: string, reference: string) => `base:${repository}:${reference}`,
   looked: (repository: string) => `looked:${repository}`,
