@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { RegistryError } from '../protocol/errors.ts'
 import { fullReason } from '../registry/uploads.ts'
 import { apiVersion } from './answer.ts'
-import { discardBody, hasBody } from './request-body.ts'
+import { discardBody, hasBody, hasSmallBody } from './request-body.ts'
 
 /**
  * The only place where a failure becomes a response (distribution-spec, "Error Codes"). What is not the client's mistake is
@@ -31,12 +31,14 @@ async function answerFailure(ctx: Context, failure: RegistryError): Promise<void
   ctx.respond = false
   // The head is gone, so the client can only be told by an answer that is cut short.
   if (res.headersSent) return void res.destroy()
+  // Go's servers do so, too. containerd 1.6 hangs where it is refused a manifest before it has sent it.
+  if (hasSmallBody(req)) await discardBody(req)
   if (req.socket.destroyed) return
   const body = JSON.stringify(failure.body)
   const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': secondsToWait(failure) } : {}
   const content = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
   res.writeHead(failure.status, { ...apiVersion, ...content, ...retry })
-  if (!hasBody(req)) return void res.end(body)
+  if (!hasBody(req) || req.complete) return void res.end(body)
   res.write(body)
   await discardBody(req)
   res.end()

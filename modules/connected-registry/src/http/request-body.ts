@@ -8,6 +8,13 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
+const smallBytes = 256 * 1024
+
+/** One that is over soon, by its own account. */
+export function hasSmallBody(request: IncomingMessage): boolean {
+  return hasBody(request) && Number(request.headers['content-length']) <= smallBytes
+}
+
 /**
  * Lets an unwanted body run out for a moment. A socket that is closed under a sender is reset, and the answer that is
  * already on its way would be lost with it.
