@@ -40,6 +40,8 @@ export interface ClientKind {
   readonly tools: readonly string[]
   /** Whether what it pushes is, byte for byte, what it pulled: all platforms, and no manifest written anew. */
   readonly keepsBytes: boolean
+  /** What it shows of a refusal, where it does not pass on the registry's words. */
+  readonly refusal?: RegExp
   open(surroundings: Surroundings): Promise<Client>
 }
 

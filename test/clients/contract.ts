@@ -38,8 +38,8 @@ export function clientContract(kinds: readonly ClientKind[], doors: readonly Doo
   })
 
   after(async () => {
-    for (const client of clients.values()) await client.stop?.()
-    await site.stop()
+    await Promise.all([...clients.values()].map((client) => client.stop?.()))
+    await site?.stop() // Undefined where it did not start.
     await rm(folder, { recursive: true, force: true })
   })
 
@@ -101,7 +101,8 @@ export function clientContract(kinds: readonly ClientKind[], doors: readonly Doo
           const client = clients.get(kind.name)!
 
           await client.pull(door, 'team/app:v1')
-          await assert.rejects(client.push(door, 'team/app:v1', 'team/app:refused'), refusedByMode)
+          const push = client.push(door, 'team/app:v1', 'team/app:refused')
+          await assert.rejects(push, kind.refusal ?? refusedByMode)
 
           assert.equal((await manifestOf(site, 'team/app:refused')).status, 404)
         })
