@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import type { Answer, Call, Route } from './exchange.ts'
 
@@ -16,6 +17,8 @@ export type Fault =
   /** A body whose digest is not the one asked for, though it reads the same: a line end more, unless one is given. */
   | { readonly kind: 'other-body'; readonly body?: Uint8Array }
   | { readonly kind: 'wrong-digest-header' }
+  /** The body compressed, with a `Content-Encoding` that nobody asked for. */
+  | { readonly kind: 'gzip' }
   /** The redirect leads to a link whose life is over. */
   | { readonly kind: 'expired-link' }
   /** Any answer in place of the true one, which has no effect. */
@@ -93,6 +96,7 @@ export function spoil(fault: Fault | undefined, answer: Answer, expire: (link: s
   if (fault?.kind === 'wrong-bytes') return { ...answer, body: flipped(answer.body, fault.at) }
   if (fault?.kind === 'other-body')
     return { ...answer, body: fault.body ?? Buffer.concat([answer.body, Buffer.from('\n')]) }
+  if (fault?.kind === 'gzip') return { ...withHeader(answer, 'content-encoding', 'gzip'), body: gzipSync(answer.body) }
   if (fault?.kind === 'wrong-digest-header') {
     return withHeader(answer, 'docker-content-digest', digestOf(Buffer.from('something else')))
   }
