@@ -110,3 +110,41 @@ test('a tag that differs in case only is another tag', async (t) => {
   assert.equal((await open.registry.tags.get('app', 'LATEST'))?.digest, upper.manifest.descriptor.digest)
   assert.equal(await open.registry.tags.get('app', 'Latest'), undefined)
 })
+
+test('a tag that moves or goes may leave what it named under another one, in the same batch', async (t) => {
+  const open = await openRegistry(t)
+  const { tags, changes } = open.registry
+  const [first, second] = [anImage({ seed: 'a' }), anImage({ seed: 'b' })].map(({ manifest }) => manifest.descriptor)
+  await pushImage(open, 'app', anImage({ seed: 'a' }), 'v1')
+  await pushImage(open, 'app', anImage({ seed: 'b' }))
+  const head = changes.head()
+
+  await tags.put('app', 'v1', second!.digest, { origin, expect: first!.digest, keepAs: 'v1-kept' })
+  await tags.remove('app', 'v1', { origin, keepAs: 'v1-gone' })
+
+  assert.deepEqual(await tags.list('app', { limit: 10 }), ['v1-gone', 'v1-kept'])
+  assert.equal((await tags.get('app', 'v1-kept'))?.digest, first!.digest)
+  assert.equal((await tags.get('app', 'v1-gone'))?.digest, second!.digest)
+  const told = (await changes.read(head, 10)).map((change) => [change.action, change.tag, change.origin])
+  assert.deepEqual(told, [
+    ['tag', 'v1', 'parent'],
+    ['tag', 'v1-kept', 'sync'],
+    ['untag', 'v1', 'parent'],
+    ['tag', 'v1-gone', 'sync']
+  ])
+  assert.deepEqual(await open.records.list('review:untagged:app:', { limit: 10 }), [], 'both are still tagged')
+})
+
+test('a tag that is not where it was expected keeps nothing and moves nothing', async (t) => {
+  const open = await openRegistry(t)
+  const { tags } = open.registry
+  await pushImage(open, 'app', anImage({ seed: 'a' }), 'v1')
+  await pushImage(open, 'app', anImage({ seed: 'b' }))
+  const [first, second] = [anImage({ seed: 'a' }), anImage({ seed: 'b' })].map(({ manifest }) => manifest.descriptor)
+
+  const moving = tags.put('app', 'v1', second!.digest, { origin, expect: second!.digest, keepAs: 'v1-kept' })
+
+  await assert.rejects(moving, { code: 'CONFLICT' })
+  assert.deepEqual(await tags.list('app', { limit: 10 }), ['v1'])
+  assert.equal((await tags.get('app', 'v1'))?.digest, first!.digest)
+})

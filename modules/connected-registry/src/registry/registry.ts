@@ -58,9 +58,9 @@ export interface Tags {
   /** Names in case-insensitive order (distribution-spec, "Listing Tags"); `after` is a tag, which need not exist. */
   list(repository: string, page: Page): Promise<readonly string[]>
   /** Moves the tag to a manifest that is linked here (MANIFEST_UNKNOWN otherwise). */
-  put(repository: string, tag: string, digest: Digest, options: MoveOptions): Promise<void>
+  put(repository: string, tag: string, digest: Digest, options: TagOptions): Promise<void>
   /** False: it was not here. The manifest stays. */
-  remove(repository: string, tag: string, options: MoveOptions): Promise<boolean>
+  remove(repository: string, tag: string, options: TagOptions): Promise<boolean>
 }
 
 export interface Blobs {
@@ -152,6 +152,11 @@ export interface RemoveOptions extends WriteOptions {
 export interface MoveOptions extends WriteOptions {
   /** The digest the tag must have now, null for none; ConflictError otherwise. Left out: any. */
   readonly expect?: Digest | null
+}
+
+export interface TagOptions extends MoveOptions {
+  /** What the tag pointed at is kept under this one, in the same batch and with origin `sync`. */
+  readonly keepAs?: string
 }
 
 export interface PutOptions extends MoveOptions {

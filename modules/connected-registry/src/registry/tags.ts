@@ -6,7 +6,7 @@ import { ConflictError, type RecordStore } from '../storage/record-store.ts'
 import type { ChangeLog } from './changes.ts'
 import { holdManifest, holdRepository } from './holds.ts'
 import { getTag, pages } from './records.ts'
-import type { MoveOptions, TagRecord, Tags } from './registry.ts'
+import type { MoveOptions, TagOptions, TagRecord, Tags } from './registry.ts'
 import { type Draft, type Terms, transact } from './transaction.ts'
 
 export interface TagsDeps {
@@ -30,7 +30,9 @@ export function createTags({ records, log, now }: TagsDeps): Tags {
         await holdRepository(records, draft, repository, now)
         const { mediaType, size } = await holdManifest(records, draft, repository, digest)
         const target = { digest, mediaType, size, updatedAt: now().toISOString() }
+        const former = await getTag(records, repository, tag)
         await moveTag(records, draft, { repository, tag, target, options })
+        await keepFormer(repository, draft, former, options)
       })
     },
 
@@ -40,7 +42,22 @@ export function createTags({ records, log, now }: TagsDeps): Tags {
         refuseOther(keys.tag(repository, tag), current, options)
         if (!current) return false
         dropTag(draft, { repository, tag, current, options })
+        await keepFormer(repository, draft, current, options)
       })
+  }
+
+  async function keepFormer(
+    repository: string,
+    draft: Draft,
+    former: TagRecord | undefined,
+    { keepAs }: TagOptions
+  ): Promise<undefined> {
+    if (keepAs === undefined || !former) return
+    await holdManifest(records, draft, repository, former.digest)
+    const target = { ...former, updatedAt: now().toISOString() }
+    // It loses one tag and gets another.
+    draft.reviews.delete(keys.untaggedReview(repository, former.digest))
+    await moveTag(records, draft, { repository, tag: keepAs, target, options: { origin: 'sync' } })
   }
 }
 
