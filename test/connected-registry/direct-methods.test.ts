@@ -14,7 +14,8 @@ const ended: IterationSummary = {
   result: 'Succeeded',
   artifacts: 2,
   bytes: 10,
-  removed: 0
+  removed: 0,
+  sent: { artifacts: 0, bytes: 0 }
 }
 const summary = { statusDetails: [{ code: 'NO_PARENT' }] }
 const reporting = { status: async () => ({ ...summary, whole: true }), summary: () => summary }

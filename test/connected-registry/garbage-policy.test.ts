@@ -4,9 +4,14 @@ import { createGarbagePolicy } from '../../modules/connected-registry/src/garbag
 import { parseConnectionString } from '../../modules/connected-registry/src/protocol/connection-string.ts'
 import { digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
 import { parseRepositoryPattern } from '../../modules/connected-registry/src/protocol/repository-pattern.ts'
+import { createRegistry } from '../../modules/connected-registry/src/registry/create-registry.ts'
 import { mergeSettings, type Settings } from '../../modules/connected-registry/src/settings.ts'
+import { createMemoryBlobStore } from '../../modules/connected-registry/src/storage/memory-blobs.ts'
 import { createMemoryRecordStore } from '../../modules/connected-registry/src/storage/memory-records.ts'
 import { createBases } from '../../modules/connected-registry/src/sync/bases.ts'
+import { createOutbound } from '../../modules/connected-registry/src/sync/outbound.ts'
+import { anImage } from '../fixtures/image-builder.ts'
+import { pushBlobs } from './registry/open-registry.ts'
 
 const text =
   'ConnectedRegistryName=plant;SyncTokenName=sync;SyncTokenPassword=secret;' +
@@ -17,14 +22,23 @@ const digest = digestOf(Buffer.from('manifest'))
 const since = '2026-03-01T00:00:00.000Z'
 const later = '2026-03-01T00:10:00.000Z'
 
-function openPolicy(given: Partial<Settings>, lastSync?: string) {
-  const bases = createBases(createMemoryRecordStore())
+async function openPolicy(given: Partial<Settings>, lastSync?: string) {
+  const records = createMemoryRecordStore()
+  const bases = createBases(records)
+  const blobs = createMemoryBlobStore()
+  const registry = await createRegistry({ records, blobs })
+  const outbound = createOutbound({ registry, records })
   const board = { repository: (name: string) => ({ name, wanted: 0, have: 0, lastSync }) }
-  return { bases, policy: createGarbagePolicy({ settings: () => mergeSettings([given]), bases, board }) }
+  return {
+    bases,
+    blobs,
+    registry,
+    policy: createGarbagePolicy({ settings: () => mergeSettings([given]), bases, outbound, board })
+  }
 }
 
 test('a digest that the parent listed when both last agreed is wanted, also out of scope', async () => {
-  const { bases, policy } = openPolicy({ connection, repositories: [] })
+  const { bases, policy } = await openPolicy({ connection, repositories: [] })
   await bases.commit(bases.agreed('app', digest, digest, connection.loginServer))
 
   assert.equal(await policy().isWanted('app', digest, since), true)
@@ -32,7 +46,7 @@ test('a digest that the parent listed when both last agreed is wanted, also out 
 })
 
 test('what another parent listed is not wanted', async () => {
-  const { bases, policy } = openPolicy({ connection, repositories: [] })
+  const { bases, policy } = await openPolicy({ connection, repositories: [] })
   await bases.commit(bases.agreed('app', digest, digest, 'former.azurecr.io'))
 
   assert.equal(await policy().isWanted('app', digest, since), false)
@@ -40,17 +54,26 @@ test('what another parent listed is not wanted', async () => {
 
 test('what came since the repository last agreed whole is wanted: a copy may be under way', async () => {
   const wanted = async (lastSync: string | undefined) =>
-    openPolicy({ connection, repositories }, lastSync).policy().isWanted('app', digest, since)
+    (await openPolicy({ connection, repositories }, lastSync)).policy().isWanted('app', digest, since)
 
   assert.deepEqual([await wanted(undefined), await wanted(since), await wanted(later)], [true, true, false])
 })
 
 test('without a parent, and out of scope, nothing is waited for', async () => {
-  assert.equal(await openPolicy({ repositories }).policy().isWanted('app', digest, since), false)
-  assert.equal(await openPolicy({ connection, repositories }).policy().isWanted('other', digest, since), false)
+  assert.equal(await (await openPolicy({ repositories })).policy().isWanted('app', digest, since), false)
+  assert.equal(await (await openPolicy({ connection, repositories })).policy().isWanted('other', digest, since), false)
 })
 
-test('the mode and the settings in force decide about what has no tag', () => {
-  assert.equal(openPolicy({}).policy().untaggedAfterMs, 7 * 24 * 3_600_000)
-  assert.equal(openPolicy({ mode: 'ReadWrite' }).policy().untaggedAfterMs, undefined)
+test('the mode and the settings in force decide about what has no tag', async () => {
+  assert.equal((await openPolicy({})).policy().untaggedAfterMs, 7 * 24 * 3_600_000)
+  assert.equal((await openPolicy({ mode: 'ReadWrite' })).policy().untaggedAfterMs, undefined)
+})
+
+test('what a client pushed is wanted until the parent has it, whatever else is in force', async () => {
+  const { registry, blobs, policy } = await openPolicy({})
+  const image = anImage({ seed: 'pushed' })
+  await pushBlobs({ registry, blobs }, 'elsewhere', image)
+  await registry.manifests.put('elsewhere', image.manifest, { origin: 'client:line-1' })
+
+  assert.equal(await policy().isWanted('elsewhere', image.manifest.descriptor.digest, since), true)
 })

@@ -2,23 +2,28 @@ import { untaggedAfter } from './garbage-settings.ts'
 import type { GarbagePolicy } from './registry/garbage.ts'
 import type { Settings } from './settings.ts'
 import type { Bases } from './sync/bases.ts'
+import type { Outbound } from './sync/outbound.ts'
 import { isInScope } from './sync/scope.ts'
 import type { StatusBoard } from './sync/status.ts'
 
 export interface GarbagePolicyDeps {
   readonly settings: () => Settings
   readonly bases: Pick<Bases, 'holds'>
+  readonly outbound: Pick<Outbound, 'catchUp' | 'get'>
   readonly board: Pick<StatusBoard, 'repository'>
 }
 
 /**
  * What sync knows that the registry does not. A digest that the parent lists is a reference of its own: without it here it would
  * only be copied again. And what arrived since a repository last agreed whole may be part of a copy that is not complete: over a
- * slow link an image takes many windows, and must not lose in one what it got in another.
+ * slow link an image takes many windows, and must not lose in one what it got in another. Nor does anything go that clients pushed and
+ * the parent has not got.
  */
-export function createGarbagePolicy({ settings, bases, board }: GarbagePolicyDeps): () => GarbagePolicy {
+export function createGarbagePolicy({ settings, bases, outbound, board }: GarbagePolicyDeps): () => GarbagePolicy {
   async function isWanted(repository: string, digest: string, since: string): Promise<boolean> {
     const { connection, repositories } = settings()
+    await outbound.catchUp()
+    if (await outbound.get(repository, digest)) return true
     if (!connection) return false
     if (await bases.holds(repository, digest, connection.loginServer)) return true
     if (!isInScope(repositories, repository)) return false

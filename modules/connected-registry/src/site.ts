@@ -25,6 +25,7 @@ import { createMemoryRecordStore } from './storage/memory-records.ts'
 import type { Store } from './store.ts'
 import { createBases } from './sync/bases.ts'
 import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
+import { createOutbound } from './sync/outbound.ts'
 import { describe } from './sync/problems.ts'
 import type { StatusBoard } from './sync/status.ts'
 import { dropOrphans, startUploadExpiry } from './upload-expiry.ts'
@@ -62,8 +63,9 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const { settings, board, log, onIteration, onDelegation, dispatcher } = options
   const { blobs, records, instanceId } = store
   const bases = createBases(records)
-  const policy = createGarbagePolicy({ settings, bases, board })
-  const registry = await createRegistry({ blobs, records, policy })
+  const registry = await createRegistry({ blobs, records, policy: () => policy() })
+  const outbound = createOutbound({ registry, records })
+  const policy = createGarbagePolicy({ settings, bases, outbound, board })
   await dropOrphans(registry.uploads, log)
   const signingKeys = await loadSigningKeys(records, {
     onFailure: (error) => log.warn({ reason: describe(error) }, 'signing key not rotated')
@@ -72,7 +74,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const proofs = await loadDelegatedTokens(records)
   const delegation = delegateTo({ settings, prover: parents.prover, proofs, registry, log, onChange: onDelegation })
   const access = createAccess({ tokens: () => settings().clientTokens, delegation, signingKeys, instanceId, log })
-  const engine = createSyncEngine({ registry, blobs, bases, board, log, onIteration: ended })
+  const engine = createSyncEngine({ registry, blobs, records, bases, outbound, board, log, onIteration: ended })
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log)
   await expiry.look()

@@ -3,40 +3,73 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Mode } from '../../../modules/connected-registry/src/access/authorize.ts'
 import { type Digest, digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
-import { plan, type ReferenceState } from '../../../modules/connected-registry/src/sync/plan.ts'
+import { plan, type ReferenceState, type SyncStep } from '../../../modules/connected-registry/src/sync/plan.ts'
 
 const a = digestOf(Buffer.from('a'))
 const b = digestOf(Buffer.from('b'))
 const c = digestOf(Buffer.from('c'))
 
 const none = { kind: 'none' }
-const copyDown = (digest: Digest) => ({ kind: 'copyDown', digest })
+const remove = { kind: 'remove' }
+const forget = { kind: 'forget' }
+const removeAbove = { kind: 'removeAbove' }
+const down = (digest: Digest) => ({ kind: 'copyDown', digest })
+const up = (digest: Digest) => ({ kind: 'copyUp', digest })
 const agree = (digest: Digest) => ({ kind: 'agree', digest })
+const conflict = (digest: Digest, kept: Digest) => ({ kind: 'conflict', digest, kept })
 
-type Row = readonly [about: string, state: Omit<ReferenceState, 'reference'>, readOnly: object, readWrite: object]
-const table: readonly Row[] = [
-  ['nothing anywhere', { base: undefined, local: null, parent: null }, none, none],
-  ['both as agreed', { base: a, local: a, parent: a }, none, none],
-  ['new above', { base: undefined, local: null, parent: a }, copyDown(a), copyDown(a)],
-  ['moved above', { base: a, local: a, parent: b }, copyDown(b), copyDown(b)],
-  ['gone above', { base: a, local: a, parent: null }, { kind: 'remove' }, { kind: 'remove' }],
-  ['changed here', { base: a, local: b, parent: a }, copyDown(a), none],
-  ['gone here', { base: a, local: null, parent: a }, copyDown(a), none],
-  ['changed on both sides alike', { base: a, local: b, parent: b }, agree(b), agree(b)],
-  ['changed on both sides', { base: a, local: b, parent: c }, copyDown(c), none],
-  ['changed here, gone above', { base: a, local: b, parent: null }, { kind: 'remove' }, none],
-  ['gone here, moved above', { base: a, local: null, parent: b }, copyDown(b), copyDown(b)],
-  ['gone on both sides', { base: a, local: null, parent: null }, { kind: 'forget' }, { kind: 'forget' }],
-  ['here before there was a base', { base: undefined, local: a, parent: a }, agree(a), agree(a)],
-  ['here and above, never agreed on', { base: undefined, local: a, parent: b }, copyDown(b), none],
-  ['here, never agreed on, not above', { base: undefined, local: a, parent: null }, none, none]
-]
+type Place = Digest | null
+type Row = readonly [base: Digest | undefined, local: Place, parent: Place, readOnly: object, readWrite: object]
 
-for (const [about, state, readOnly, readWrite] of table)
+/** The specification: what is here and what is above, each beside what both last agreed on. */
+const table: Readonly<Record<string, readonly Row[]>> = {
+  'same here, same above': [
+    [a, a, a, none, none],
+    [undefined, null, null, none, none]
+  ],
+  'same here, changed above': [
+    [a, a, b, down(b), down(b)],
+    [undefined, null, a, down(a), down(a)]
+  ],
+  'same here, gone above': [[a, a, null, remove, remove]],
+  'changed here, same above': [
+    [a, b, a, down(a), up(b)],
+    [undefined, b, null, none, up(b)]
+  ],
+  'gone here, same above': [[a, null, a, down(a), removeAbove]],
+  'changed here and above, equal': [
+    [a, b, b, agree(b), agree(b)],
+    [undefined, b, b, agree(b), agree(b)]
+  ],
+  'gone here and above': [[a, null, null, forget, forget]],
+  'changed here, gone above: an edit beats a delete': [[a, b, null, remove, up(b)]],
+  'gone here, changed above: an edit beats a delete': [[a, null, b, down(b), down(b)]],
+  'changed here and above, different: the parent wins and the other is kept': [
+    [a, b, c, down(c), conflict(c, b)],
+    [undefined, b, c, down(c), conflict(c, b)]
+  ]
+}
+
+for (const [about, rows] of Object.entries(table))
   test(`plan: ${about}`, () => {
-    assert.deepEqual(plan({ reference: 'latest', ...state }, 'ReadOnly'), readOnly)
-    assert.deepEqual(plan({ reference: 'latest', ...state }, 'ReadWrite'), readWrite)
+    for (const [base, local, parent, readOnly, readWrite] of rows) {
+      const state = { reference: 'latest', base, local, parent }
+      assert.deepEqual(plan(state, 'ReadOnly'), readOnly)
+      assert.deepEqual(plan(state, 'ReadWrite'), readWrite)
+    }
   })
+
+test('plan: what the parent refused is not asked of it again until one of the two digests changes', () => {
+  const pushed = { reference: 'latest', base: a, local: b, parent: a }
+  const untagged = { reference: 'latest', base: a, local: null, parent: a }
+
+  assert.deepEqual(plan({ ...pushed, refusal: { local: b, parent: a } }, 'ReadWrite'), none)
+  assert.deepEqual(plan({ ...pushed, local: c, refusal: { local: b, parent: a } }, 'ReadWrite'), up(c))
+  assert.deepEqual(plan({ ...pushed, parent: null, refusal: { local: b, parent: a } }, 'ReadWrite'), up(b))
+  assert.deepEqual(plan({ ...pushed, parent: c, refusal: { local: b, parent: a } }, 'ReadWrite'), conflict(c, b))
+  assert.deepEqual(plan({ ...untagged, refusal: { local: null, parent: a } }, 'ReadWrite'), none)
+  assert.deepEqual(plan({ ...untagged, parent: b, refusal: { local: null, parent: a } }, 'ReadWrite'), down(b))
+})
 
 const digest = fc.constantFrom<Digest>(a, b, c)
 const place = fc.option(digest)
@@ -48,18 +81,32 @@ const state = fc.record({
 })
 
 /** What a step does to the world. */
-function apply(before: ReferenceState, mode: Mode): ReferenceState {
-  const step = plan(before, mode)
-  if (step.kind === 'copyDown') return { ...before, base: step.digest, local: step.digest }
-  if (step.kind === 'agree') return { ...before, base: step.digest }
-  if (step.kind === 'remove' || step.kind === 'forget') return { ...before, base: undefined, local: null }
-  return before
+function apply(before: ReferenceState, step: SyncStep): ReferenceState {
+  switch (step.kind) {
+    case 'none':
+      return before
+    case 'agree':
+      return { ...before, base: step.digest }
+    case 'copyDown':
+      return { ...before, base: step.digest, local: step.digest }
+    case 'conflict':
+      return { ...before, base: step.digest ?? undefined, local: step.digest }
+    case 'copyUp':
+      return { ...before, base: step.digest, parent: step.digest }
+    case 'removeAbove':
+      return { reference: before.reference, base: undefined, local: null, parent: null }
+    case 'remove':
+    case 'forget':
+      return { ...before, base: undefined, local: null }
+  }
 }
+
+const modes: readonly Mode[] = ['ReadOnly', 'ReadWrite']
 
 test('plan: one step makes the site hold what the parent holds, and a second round plans nothing', () => {
   fc.assert(
     fc.property(state, (before) => {
-      const after = apply(before, 'ReadOnly')
+      const after = apply(before, plan(before, 'ReadOnly'))
 
       assert.deepEqual(plan(after, 'ReadOnly'), { kind: 'none' })
       if (after.parent !== null) assert.equal(after.local, after.parent)
@@ -68,22 +115,46 @@ test('plan: one step makes the site hold what the parent holds, and a second rou
   )
 })
 
-test('plan: a parent of another epoch, which shows nothing yet, removes nothing', () => {
+test('plan: in ReadWrite mode one step makes both sides equal, and a second round plans nothing', () => {
   fc.assert(
-    fc.property(place, (local) => {
-      for (const mode of ['ReadOnly', 'ReadWrite'] as const)
-        assert.deepEqual(plan({ reference: '1.0', base: undefined, local, parent: null }, mode), { kind: 'none' })
+    fc.property(state, (before) => {
+      const after = apply(before, plan(before, 'ReadWrite'))
+
+      assert.deepEqual(plan(after, 'ReadWrite'), { kind: 'none' })
+      assert.equal(after.local, after.parent)
     })
   )
 })
 
-test('plan: in ReadWrite mode no step undoes what a client pushed, and a second round plans nothing', () => {
+test('plan: in ReadWrite mode no edit is lost, neither of the two of a conflict', () => {
   fc.assert(
     fc.property(state, (before) => {
-      const after = apply(before, 'ReadWrite')
+      const step = plan(before, 'ReadWrite')
+      const after = apply(before, step)
 
-      assert.deepEqual(plan(after, 'ReadWrite'), { kind: 'none' })
-      if (before.local !== null && before.local !== before.base) assert.equal(after.local, before.local)
+      const kept = [after.local, step.kind === 'conflict' ? step.kept : undefined]
+      for (const edited of [before.local, before.parent])
+        if (edited !== null && edited !== before.base) assert.ok(kept.includes(edited))
+    })
+  )
+})
+
+test('plan: a parent of another epoch, which shows nothing yet, removes nothing', () => {
+  fc.assert(
+    fc.property(place, (local) => {
+      for (const mode of modes) {
+        const { kind } = plan({ reference: '1.0', base: undefined, local, parent: null }, mode)
+        assert.notEqual(kind, 'remove')
+        if (mode === 'ReadOnly') assert.equal(kind, 'none')
+      }
+    })
+  )
+})
+
+test('plan: in ReadOnly mode the parent is never changed', () => {
+  fc.assert(
+    fc.property(state, (before) => {
+      assert.equal(apply(before, plan(before, 'ReadOnly')).parent, before.parent)
     })
   )
 })

@@ -19,6 +19,7 @@ import {
   type SyncEngine,
   type SyncWish
 } from '../../../modules/connected-registry/src/sync/engine.ts'
+import { createOutbound, type Outbound } from '../../../modules/connected-registry/src/sync/outbound.ts'
 import type { Schedule } from '../../../modules/connected-registry/src/sync/schedule.ts'
 import type { ScopeEntry, ScopeRules } from '../../../modules/connected-registry/src/sync/scope-rules.ts'
 import {
@@ -36,6 +37,7 @@ export interface TestSite {
   readonly blobs: BlobStore
   readonly records: RecordStore
   readonly bases: Bases
+  readonly outbound: Outbound
   readonly engine: SyncEngine
   readonly board: StatusBoard
   /** One iteration, by hand. */
@@ -47,6 +49,8 @@ export interface TestSite {
   push(repository: string, image: BuiltImage, tag?: string, sparse?: boolean): Promise<void>
   /** What `scope` would apply. */
   wish(repositories: readonly ScopeName[], connection?: ParentConnection): SyncWish
+  /** The same scope in another mode. */
+  become(mode: Mode): void
   /** Its process ends. The stores stay, for another site on them. */
   stop(): Promise<void>
   /** What a tag names here. */
@@ -82,17 +86,29 @@ export async function openSite(
   repositories: readonly ScopeName[],
   options: TestSiteOptions = {}
 ): Promise<TestSite> {
-  const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore(), mode = 'ReadOnly' } = options
+  const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore() } = options
+  let { mode = 'ReadOnly' } = options
   const log = options.log ?? createLog({ module: 'test', level: 'None' })
   const registry = await createRegistry({ blobs, records })
   const bases = createBases(records)
+  const outbound = createOutbound({ registry, records })
   const listeners = new Set<() => void>()
   const now = options.clock?.now ?? (() => new Date())
   const board = createStatusBoard(now, () => {
     for (const listener of listeners) listener()
   })
   const transfer = { pauseMs: () => 10, ...options.transfer }
-  const engine = createSyncEngine({ registry, blobs, bases, board, log, clock: options.clock, transfer })
+  const engine = createSyncEngine({
+    registry,
+    blobs,
+    records,
+    bases,
+    outbound,
+    board,
+    log,
+    clock: options.clock,
+    transfer
+  })
   const dispatcher = createDispatcher({ ...impatient, ...options.dispatcher })
   const stop = async () => {
     await engine.stop()
@@ -110,6 +126,7 @@ export async function openSite(
     blobs,
     records,
     bases,
+    outbound,
     engine,
     board,
     sync: () => iteration(engine.sync()),
@@ -126,6 +143,10 @@ export async function openSite(
       }
     },
     wish,
+    become(next) {
+      mode = next
+      engine.apply(wish(repositories))
+    },
     stop,
     tag: async (repository, tag) => (await registry.tags.get(repository, tag))?.digest,
     holds: async (repository, digest) =>

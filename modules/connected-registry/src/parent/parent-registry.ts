@@ -29,6 +29,8 @@ import { listTags } from './tags.ts'
 export interface ParentRegistry {
   /** `host[:port]` of its login server. */
   readonly host: string
+  /** What this registry is called there. */
+  readonly registryName: string
   /** What agreements with it are worth only within: a plain parent has nothing better than its host. */
   readonly epoch: string
   /** It is there, speaks the registry API and knows our token. */
@@ -80,6 +82,7 @@ export function createParentRegistry({
   const metadata = createMetadata(link)
   return {
     host: connection.loginServer,
+    registryName: connection.registryName,
     epoch: connection.loginServer,
     ping: (signal) => ping(link, signal),
     repository: (name) => repository(link, metadata, name),

@@ -37,6 +37,10 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *                                                                     alone (90 days, 100,000: about 40 MB), whoever has read them:
  *                                                                     a reader behind it makes a full comparison
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
+ *   outbound:<repository>:<tag or digest>           OutboundRecord    what changed here and the parent has not been told (`sync/outbound.ts`)
+ *   log:outbound                                    number            how far the change log was read for that
+ *   conflict:<repository>:<tag>                     ConflictRecord    a tag that keeps what lost to the parent
+ *   sending:<repository>:<digest>                   text              where the upload of a large blob to the parent stands
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
  *   scrub:cursor                                    how far the reading of all content has come
  *   scrub:at                                        RFC 3339          when it last came to its end
@@ -104,6 +108,14 @@ export const keys = {
   logTrimmed: 'log:trimmed',
   bases: (repository: string) => `base:${repository}:`,
   base: (repository: string, reference: string) => `base:${repository}:${reference}`,
+  outbounds: 'outbound:',
+  outboundsOf: (repository: string) => `outbound:${repository}:`,
+  outbound: (repository: string, reference: string) => `outbound:${repository}:${reference}`,
+  outboundCursor: 'log:outbound',
+  conflicts: 'conflict:',
+  conflict: (repository: string, tag: string) => `conflict:${repository}:${tag}`,
+  sendingOf: (repository: string) => `sending:${repository}:`,
+  sending: (repository: string, digest: Digest) => `sending:${repository}:${digest}`,
   looked: (repository: string) => `looked:${repository}`,
   manifests: 'manifest:',
   scrubCursor: 'scrub:cursor',

@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { keys } from '../storage/layout.ts'
 import type { Batch, Json, RecordStore } from '../storage/record-store.ts'
+import { readAll } from './record-pages.ts'
 
 /**
  * What this registry and its parent last agreed on, one record a reference. A base counts only in the epoch it was made
@@ -8,6 +9,12 @@ import type { Batch, Json, RecordStore } from '../storage/record-store.ts'
  */
 export interface Bases {
   read(repository: string, epoch: string): Promise<ReadonlyMap<string, Digest>>
+  /** The same of any epoch: what differs from it here, somebody here has changed. */
+  readAny(repository: string): Promise<ReadonlyMap<string, Base>>
+  /** Of one reference, in any epoch. */
+  get(repository: string, reference: string): Promise<Base | undefined>
+  /** Whether anything of the repository was ever agreed on. */
+  any(repository: string): Promise<boolean>
   /** Whether both sides hold the reference, as they last agreed in this epoch. */
   holds(repository: string, reference: string, epoch: string): Promise<boolean>
   /** The batch that notes an agreement, to be written along with what was agreed on. */
@@ -28,19 +35,27 @@ export interface Looked {
   readonly manifestCount: number
 }
 
+export interface Base {
+  readonly digest: Digest
+  readonly epoch: string
+}
+
 const pageSize = 1000
 
 export function createBases(records: RecordStore): Bases {
   return {
     async read(repository, epoch) {
       const found = new Map<string, Digest>()
-      const prefix = keys.bases(repository)
-      for await (const [key, value] of pages(records, prefix)) {
-        const base = parseBase(value)
-        if (base?.epoch === epoch) found.set(key.slice(prefix.length), base.digest)
-      }
+      for (const [reference, base] of await basesOf(records, repository))
+        if (base.epoch === epoch) found.set(reference, base.digest)
       return found
     },
+    readAny: (repository) => basesOf(records, repository),
+    async get(repository, reference) {
+      const value = await records.get(keys.base(repository, reference))
+      return value === undefined ? undefined : parseBase(value)
+    },
+    any: async (repository) => (await records.list(keys.bases(repository), { limit: 1 })).length > 0,
     async holds(repository, reference, epoch) {
       const value = await records.get(keys.base(repository, reference))
       return value !== undefined && parseBase(value)?.epoch === epoch
@@ -52,7 +67,7 @@ export function createBases(records: RecordStore): Bases {
     commit: (batch) => records.commit(batch),
     async drop(repository) {
       const stale: string[] = [keys.looked(repository)]
-      for await (const [key] of pages(records, keys.bases(repository))) stale.push(key)
+      for await (const [key] of readAll(records, keys.bases(repository))) stale.push(key)
       for (let at = 0; at < stale.length; at += pageSize) {
         await records.commit({ remove: stale.slice(at, at + pageSize) })
       }
@@ -64,16 +79,18 @@ export function createBases(records: RecordStore): Bases {
   }
 }
 
-async function* pages(records: RecordStore, prefix: string): AsyncGenerator<readonly [string, Json | Uint8Array]> {
-  for (let after: string | undefined; ; ) {
-    const page = await records.list(prefix, { after, limit: pageSize })
-    yield* page
-    if (page.length < pageSize) return
-    after = page.at(-1)![0]
+/** Of any epoch, by reference. */
+export async function basesOf(records: RecordStore, repository: string): Promise<ReadonlyMap<string, Base>> {
+  const found = new Map<string, Base>()
+  const prefix = keys.bases(repository)
+  for await (const [key, value] of readAll(records, prefix)) {
+    const base = parseBase(value)
+    if (base) found.set(key.slice(prefix.length), base)
   }
+  return found
 }
 
-function parseBase(value: Json | Uint8Array): { digest: Digest; epoch: string } | undefined {
+function parseBase(value: Json | Uint8Array): Base | undefined {
   const { digest, epoch } = value as { digest: string; epoch: string }
   const parsed = parseDigest(digest)
   return parsed && { digest: parsed, epoch }

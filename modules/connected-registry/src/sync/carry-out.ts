@@ -1,13 +1,16 @@
-import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
-import type { CopyJob } from './copy.ts'
-import { execute } from './execute.ts'
+import { ConflictError } from '../storage/record-store.ts'
+import { askAbove } from './ask-above.ts'
+import { type ExecuteContext, execute } from './execute.ts'
 import { inParallel } from './places.ts'
+import type { SyncStep } from './plan.ts'
 import { codeOf, describe, detailOf, isLinkFailure } from './problems.ts'
+import { noteRefusal } from './refusals.ts'
 import { removableManifests } from './removals.ts'
 import type { RepositoryContext } from './repository-context.ts'
+import { MovedAboveError } from './send.ts'
 import type { NewDetail } from './status.ts'
-import { isRemoval, type PlannedStep } from './steps.ts'
+import { isRemoval, type PlannedStep, planReference } from './steps.ts'
 
 export interface FailedStep {
   readonly planned: PlannedStep
@@ -15,28 +18,27 @@ export interface FailedStep {
 }
 
 const parallelSteps = 4
+/** How often a step is planned again because something changed under it. */
+const attemptLimit = 5
 
 /**
  * Carries the steps of one repository out. What arrives comes first, so that a tag which moved does not lose its old content
- * before it has the new one; manifests go last, after the tags that point at them. Resolves to the steps that failed, in their
- * order; throws what ends the round.
+ * before it has the new one; then what goes up, in the order in which it came here; manifests go last, after the tags that point at
+ * them, and above before those. Resolves to the steps that failed, in their order; throws what ends the round.
  */
 export async function carryOut(
   context: RepositoryContext,
-  name: string,
-  job: CopyJob,
+  executing: ExecuteContext,
   steps: readonly PlannedStep[],
   signal: AbortSignal
 ): Promise<readonly FailedStep[]> {
-  const { registry, bases, board, parent, log } = context
+  const { registry, log } = context
+  const name = executing.repository
   const failed = new Map<PlannedStep, NewDetail>()
   const run = async (planned: PlannedStep) => {
     signal.throwIfAborted()
     try {
-      const isDone = await execute({ registry, bases, job, repository: name, epoch: parent.epoch }, planned, signal)
-      if (!isDone) return
-      if (planned.step.kind === 'remove') board.removed()
-      report(log, name, planned)
+      await settle(context, executing, planned, signal)
     } catch (error) {
       signal.throwIfAborted()
       if (isLinkFailure(error)) throw error
@@ -45,8 +47,10 @@ export async function carryOut(
       failed.set(planned, detailOf(error, `${name}:${reference}`))
     }
   }
-  const { arrivals, tags, manifests } = inOrder(steps)
+  const { arrivals, departures, removalsAbove, tags, manifests } = inOrder(steps)
   await inParallel(arrivals, parallelSteps, run)
+  await inParallel(departures, parallelSteps, run)
+  for (const planned of removalsAbove) await run(planned)
   await inParallel(tags, parallelSteps, run)
   const held = Array.from(failed.keys()).flatMap(({ local }) => local ?? [])
   const doomed = new Set(manifests.keys())
@@ -58,21 +62,93 @@ export async function carryOut(
   })
 }
 
+/** What goes above is planned by what the parent has in this moment; any step that met a change on either side is planned again. */
+async function settle(
+  context: RepositoryContext,
+  executing: ExecuteContext,
+  planned: PlannedStep,
+  signal: AbortSignal
+): Promise<void> {
+  let current = planned.step.kind === 'removeAbove' ? await planAgain(context, executing, planned, signal) : planned
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (await execute(executing, current, signal)) report(context, executing.repository, current)
+      return
+    } catch (error) {
+      const isRefused = await noteRefusal(context, executing.repository, current, error)
+      if (isRefused && context.mode === 'ReadWrite') return
+      if (attempt === attemptLimit || !(isRefused || isOvertaken(error))) throw error
+      await context.outbound.catchUp()
+      current = await planAgain(context, executing, current, signal)
+    }
+  }
+}
+
+function isOvertaken(error: unknown): boolean {
+  return error instanceof ConflictError || error instanceof MovedAboveError
+}
+
+async function planAgain(
+  context: RepositoryContext,
+  { repository, epoch, job }: ExecuteContext,
+  { reference, step }: PlannedStep,
+  signal: AbortSignal
+): Promise<PlannedStep> {
+  const { bases, outbound, parent } = context
+  const above = await askAbove(parent.repository(repository), reference, signal)
+  const base = await bases.get(repository, reference)
+  const record = await outbound.get(repository, reference)
+  const planned = await planReference(
+    { ...context, wants: job.wants },
+    { repository, epoch, base, record },
+    reference,
+    above
+  )
+  // Whether a digest may be deleted above was decided with all tags in view.
+  const isUnforeseen = planned.step.kind === 'removeAbove' && step.kind !== 'removeAbove'
+  return isUnforeseen && parseDigest(reference) ? { ...planned, step: { kind: 'none' } } : planned
+}
+
 function inOrder(steps: readonly PlannedStep[]) {
   const arrivals: PlannedStep[] = []
+  const departures: PlannedStep[] = []
+  const removalsAbove: PlannedStep[] = []
   const tags: PlannedStep[] = []
   const manifests = new Map<Digest, PlannedStep>()
   for (const planned of steps) {
     const digest = parseDigest(planned.reference)
-    if (!isRemoval(planned)) arrivals.push(planned)
+    if (planned.step.kind === 'copyUp') departures.push(planned)
+    else if (planned.step.kind === 'removeAbove') removalsAbove.push(planned)
+    else if (!isRemoval(planned)) arrivals.push(planned)
     else if (digest && planned.step.kind === 'remove') manifests.set(digest, planned)
     else tags.push(planned)
   }
-  return { arrivals, tags, manifests }
+  departures.sort(bySequence)
+  // A digest takes its tags along, where a parent cannot untag: these are settled then.
+  const digestsFirst = (one: PlannedStep, other: PlannedStep) => rankOf(one) - rankOf(other) || bySequence(one, other)
+  removalsAbove.sort(digestsFirst)
+  return { arrivals, departures, removalsAbove, tags, manifests }
 }
 
-function report(log: Log, repository: string, { reference, step }: PlannedStep): void {
-  if (step.kind === 'copyDown')
-    log.info({ repository, reference, digest: step.digest }, 'reference brought from the parent')
-  if (step.kind === 'remove') log.info({ repository, reference }, 'reference removed, as the parent did')
+function bySequence(one: PlannedStep, other: PlannedStep): number {
+  return (one.record?.sequence ?? 0) - (other.record?.sequence ?? 0)
+}
+
+function rankOf({ reference }: PlannedStep): number {
+  return parseDigest(reference) ? 0 : 1
+}
+
+function report({ board, log }: RepositoryContext, repository: string, { reference, step }: PlannedStep): void {
+  if (step.kind === 'remove') board.removed()
+  const words = happened[step.kind]
+  const { kind: _, ...details } = step
+  if (words) log[step.kind === 'conflict' ? 'warn' : 'info']({ repository, reference, ...details }, words)
+}
+
+const happened: Readonly<Partial<Record<SyncStep['kind'], string>>> = {
+  copyDown: 'reference brought from the parent',
+  remove: 'reference removed, as the parent did',
+  copyUp: 'reference brought to the parent',
+  removeAbove: 'reference removed from the parent, as a client did here',
+  conflict: 'reference changed on both sides: the parent won, and the other is kept'
 }

@@ -1,17 +1,14 @@
-import type { Digest } from '../protocol/digest.ts'
 import { carryOut, type FailedStep } from './carry-out.ts'
-import type { CopyJob } from './copy.ts'
+import type { ExecuteContext } from './execute.ts'
 import { type ParentView, resolveTags } from './look.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import type { Selection } from './selection.ts'
-import { planRepository } from './steps.ts'
+import { planRepository, type RepositoryFacts } from './steps.ts'
 
 export interface CompanionsOptions {
-  readonly name: string
-  readonly view: ParentView
+  readonly facts: RepositoryFacts & { readonly view: ParentView }
   readonly selection: Selection
-  readonly agreed: ReadonlyMap<string, Digest>
-  readonly job: CopyJob
+  readonly executing: ExecuteContext
   readonly signal: AbortSignal
 }
 
@@ -21,15 +18,24 @@ export interface CompanionsOptions {
  */
 export async function bringCompanions(
   context: RepositoryContext,
-  { name, view, selection, agreed, job, signal }: CompanionsOptions
+  { facts, selection, executing, signal }: CompanionsOptions
 ): Promise<readonly FailedStep[]> {
+  const { repository: name, view } = facts
   const names = await selection.companions(view.unwanted, view.tags.values())
   if (names.length === 0) return []
   const found = await namedBy(context, { name, view, names, signal })
   const late = { ...view, ...found, digests: undefined, unwanted: new Set<string>() }
-  const bases = new Map(names.flatMap((tag) => (agreed.has(tag) ? [[tag, agreed.get(tag)!] as const] : [])))
-  const { steps } = await planRepository({ ...context, wants: job.wants }, name, late, bases)
-  return carryOut(context, name, job, steps, signal)
+  const [bases, outbound] = [only(facts.bases, names), only(facts.outbound, names)]
+  const { wants } = executing.job
+  const { steps } = await planRepository(
+    { ...context, wants },
+    { ...facts, bases, outbound, view: late, asked: new Map() }
+  )
+  return carryOut(context, executing, steps, signal)
+}
+
+function only<T>(known: ReadonlyMap<string, T>, names: readonly string[]): ReadonlyMap<string, T> {
+  return new Map(names.flatMap((name) => (known.has(name) ? [[name, known.get(name)!] as const] : [])))
 }
 
 interface Named {

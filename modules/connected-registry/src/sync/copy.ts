@@ -16,6 +16,8 @@ export interface CopyJob {
   readonly blobs: Map<string, Promise<void>>
   /** Which manifests of an index are brought. Undefined: all. */
   readonly wants?: ChildChoice
+  /** An index may name manifests that the source lacks: then the target says whether it takes it so. */
+  readonly sparse?: boolean
   /** Told of each manifest that became part of the target. */
   readonly onManifest?: (descriptor: Descriptor) => void
   /** Told of a blob that has to be brought, before it is. */
@@ -30,8 +32,8 @@ export class CopyError extends Error {
   readonly code: 'CONTENT_MISSING' | 'TOO_DEEP'
   readonly digest: Digest
 
-  constructor(code: 'CONTENT_MISSING' | 'TOO_DEEP', digest: Digest) {
-    super(code === 'TOO_DEEP' ? `${digest} is nested too deep` : `the parent does not hold ${digest}`)
+  constructor(code: 'CONTENT_MISSING' | 'TOO_DEEP', digest: Digest, source = 'the parent') {
+    super(code === 'TOO_DEEP' ? `${digest} is nested too deep` : `${source} does not hold ${digest}`)
     this.code = code
     this.digest = digest
   }
@@ -104,12 +106,22 @@ async function bringTree(job: CopyJob, digest: Digest, signal: AbortSignal, dept
 
   const copied: Digest[] = []
   const { manifests } = manifest
-  const wanted = job.wants ? manifests.filter((child) => job.wants?.(child, manifests)) : manifests
+  const wanted = await childrenToCopy(job, manifests, signal)
   for (const child of wanted) copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
   await copyBlobs(job, manifest, signal)
   await job.target.putManifest(stored, { sparse: wanted.length < manifests.length })
   job.onManifest?.(stored.descriptor)
   return [...copied, digest]
+}
+
+async function childrenToCopy(job: CopyJob, manifests: readonly Descriptor[], signal: AbortSignal) {
+  const wanted = job.wants ? manifests.filter((child) => job.wants?.(child, manifests)) : manifests
+  if (!job.sparse) return wanted
+  const found: Descriptor[] = []
+  for (const child of wanted) {
+    if (await job.source.manifest({ kind: 'digest', digest: child.digest }, signal)) found.push(child)
+  }
+  return found
 }
 
 /** All at once: how many really run is the target's matter. The first failure is thrown when the others have ended. */

@@ -5,8 +5,10 @@ import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
+import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
 import { leaveScope, runIteration } from './iteration.ts'
+import type { Outbound } from './outbound.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { createRoundMemory } from './repository-context.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
@@ -38,7 +40,9 @@ export interface SyncEngine {
 export interface EngineOptions {
   readonly registry: Registry
   readonly blobs: BlobStore
+  readonly records: RecordStore
   readonly bases: Bases
+  readonly outbound: Outbound
   readonly board: StatusBoard
   readonly log: Log
   readonly clock?: WallClock
@@ -54,7 +58,7 @@ const thoroughEvery = 10
 const longestSleepMs = 10 * 60_000
 
 export function createSyncEngine(options: EngineOptions): SyncEngine {
-  const { registry, blobs, bases, board, log, onIteration } = options
+  const { registry, blobs, records, bases, outbound, board, log, onIteration } = options
   const { clock = systemWallClock, random = Math.random } = options
   const onBytes = (bytes: number) => board.arrived({ bytes })
   const transfers = createTransfers({ blobs, concurrency: 6, ...options.transfer, onBytes })
@@ -66,12 +70,15 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   let rounds = 0
   let stopped = false
 
-  function begin(complete: boolean, until?: Date): Promise<IterationSummary | undefined> {
+  function begin(
+    complete: boolean,
+    { until, retryRefused = false }: Beginning = {}
+  ): Promise<IterationSummary | undefined> {
     const abort = new AbortController()
     const close = () => abort.abort(new Interruption('WINDOW_CLOSED'))
     const keepOpen = until && clock.after(until.getTime() - clock.now().getTime(), close)
     const done = leaving
-      .then(() => iterate(complete, abort.signal))
+      .then(() => iterate({ complete, retryRefused }, abort.signal))
       .finally(() => {
         keepOpen?.()
         running = undefined
@@ -80,14 +87,14 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     return done
   }
 
-  async function iterate(complete: boolean, signal: AbortSignal): Promise<IterationSummary | undefined> {
+  async function iterate(extent: Extent, signal: AbortSignal): Promise<IterationSummary | undefined> {
     const { parent, patterns = [], mode } = wish ?? {}
     if (!parent || !mode || patterns.length === 0 || signal.aborted) return undefined
     const correlationId = randomUUID()
     board.started(correlationId)
     const { now } = clock
-    const shared = { registry, bases, transfers, parent, mode, patterns, board, log, memory }
-    const context = { ...shared, complete, thorough: rounds % thoroughEvery === 0, correlationId, now }
+    const shared = { registry, records, bases, outbound, transfers, parent, mode, patterns, board, log, memory }
+    const context = { ...shared, ...extent, thorough: rounds % thoroughEvery === 0, correlationId, now }
     const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
     // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.
     if (!signal.aborted && outcome.reached) rounds++
@@ -106,9 +113,9 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 
   function logOutcome(last: IterationSummary): void {
-    const { correlationId, result, artifacts, bytes, removed } = last
-    const changed = artifacts > 0 || removed > 0 || result !== 'Succeeded'
-    log[changed ? 'info' : 'debug']({ correlationId, result, artifacts, bytes, removed }, 'iteration ended')
+    const { correlationId, result, artifacts, bytes, removed, sent } = last
+    const changed = artifacts + removed + sent.artifacts > 0 || result !== 'Succeeded'
+    log[changed ? 'info' : 'debug']({ correlationId, result, artifacts, bytes, removed, sent }, 'iteration ended')
   }
 
   /** Continuous: one round after another, a minute apart. Otherwise: at the tick, until the window closes. */
@@ -141,7 +148,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const open = wish && openUntil(wish.schedule, clock.now())
     const until = open === 'open' ? undefined : open
     // Where no window is open, the device slept through it, or its clock was set forward.
-    const done = running?.done ?? (open ? begin(isFirst(), until) : Promise.resolve(undefined))
+    const done = running?.done ?? (open ? begin(isFirst(), { until }) : Promise.resolve(undefined))
     const end = (last: IterationSummary | undefined) => schedule(last?.result === 'Aborted')
     done.then(end, (error: unknown) => {
       log.error({ reason: describe(error) }, 'iteration ended unexpectedly')
@@ -157,9 +164,13 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
   async function leave({ patterns, mode }: SyncWish): Promise<void> {
     if (mode === 'ReadWrite') return
-    await leaveScope({ registry, bases }, patterns, (repository) => {
-      board.forgot(repository)
-      log.info({ repository }, 'repository left the scope and was removed')
+    await leaveScope({ registry, bases, outbound }, patterns, {
+      left(repository) {
+        board.forgot(repository)
+        log.info({ repository }, 'repository left the scope and was removed')
+      },
+      kept: (repository) =>
+        log.warn({ repository }, 'repository left the scope and stays: the parent has not got all of it')
     })
   }
 
@@ -182,7 +193,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     async sync({ complete = false } = {}) {
       while (running && !isJoined(running, complete)) await Promise.allSettled([running.done])
       if (stopped) return undefined
-      const summary = await (running?.done ?? begin(complete || isFirst()))
+      const summary = await (running?.done ?? begin(complete || isFirst(), { retryRefused: complete }))
       schedule(false)
       return summary
     },
@@ -193,6 +204,15 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       await Promise.allSettled([leaving, running?.done])
     }
   }
+}
+
+interface Extent {
+  readonly complete: boolean
+  readonly retryRefused: boolean
+}
+
+interface Beginning extends Partial<Pick<Extent, 'retryRefused'>> {
+  readonly until?: Date | undefined
 }
 
 interface Running {

@@ -1,51 +1,92 @@
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Batch } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
+import { together } from './batches.ts'
+import { conflictBatch, conflictTag } from './conflicts.ts'
 import { type CopyJob, copyManifest, copyTree } from './copy.ts'
+import type { Outbound } from './outbound.ts'
+import { sendRemoval, sendUp, type UpJob } from './send.ts'
 import type { PlannedStep } from './steps.ts'
 
 export interface ExecuteContext {
   readonly registry: Registry
   readonly bases: Bases
+  readonly outbound: Outbound
   readonly job: CopyJob
+  readonly up: UpJob
   readonly repository: string
   readonly epoch: string
+  /** Whether the parent lists digests: only then one has a base of its own. */
+  readonly listsDigests: boolean
+  /** What this registry is called in the names of conflict tags. */
+  readonly registryName: string
+  readonly now: () => Date
 }
 
 /**
- * Carries one step out. What is visible changes last, in one batch with its base. False: what was to go stayed, as it is needed
- * here, or was gone already.
+ * Carries one step out. What is visible changes last, in one batch with its base and what it settles. False: what was to go stayed, as
+ * it is needed here, or was gone already. ConflictError, MovedAboveError: something changed meanwhile, and it is to be planned again.
  */
 export async function execute(context: ExecuteContext, planned: PlannedStep, signal: AbortSignal): Promise<boolean> {
   if (planned.step.kind === 'remove') return remove(context, planned)
-  await bring(context, planned, signal)
+  await settle(context, planned, signal)
   return true
 }
 
-async function bring(context: ExecuteContext, planned: PlannedStep, signal: AbortSignal): Promise<void> {
-  const { bases, repository, epoch } = context
-  const { reference, step } = planned
+async function settle(context: ExecuteContext, planned: PlannedStep, signal: AbortSignal): Promise<void> {
+  const { bases } = context
+  const { step } = planned
   switch (step.kind) {
     case 'none':
     case 'remove':
       return
     case 'agree':
-      return bases.commit(bases.agreed(repository, reference, step.digest, epoch))
+      return bases.commit(agreed(context, planned, step.digest))
     case 'forget':
-      return bases.commit(bases.forgotten(repository, reference))
+      return bases.commit(forgotten(context, planned))
     case 'copyDown':
       return copyDown(context, planned, step.digest, signal)
+    case 'conflict':
+      return keepBoth(context, planned, step, signal)
+    case 'copyUp':
+      await sendUp(context.up, planned, step.digest, signal)
+      return toldAbove(context, planned, (...about) => agreed(...about, step.digest))
+    case 'removeAbove':
+      await sendRemoval(context.up, planned.reference)
+      return toldAbove(context, planned, forgotten)
   }
 }
 
-async function copyDown(
-  context: ExecuteContext,
-  { reference, local }: PlannedStep,
-  digest: Digest,
-  signal: AbortSignal
-) {
-  const { registry, bases, job, repository, epoch } = context
-  const along = bases.agreed(repository, reference, digest, epoch)
+function agreed(context: ExecuteContext, { reference, record }: PlannedStep, digest: Digest): Batch {
+  const { bases, outbound, repository, epoch, listsDigests } = context
+  const base = listsDigests || !parseDigest(reference) ? bases.agreed(repository, reference, digest, epoch) : {}
+  return record ? together(base, outbound.settled(repository, reference, record)) : base
+}
+
+function forgotten({ bases, outbound, repository }: ExecuteContext, { reference, record }: PlannedStep): Batch {
+  const base = bases.forgotten(repository, reference)
+  return record ? together(base, outbound.settled(repository, reference, record)) : base
+}
+
+/** The parent has it. Where it changed here meanwhile, only the base is noted: the rest is settled in another round. */
+async function toldAbove(context: ExecuteContext, planned: PlannedStep, batch: BatchFor): Promise<void> {
+  const { bases } = context
+  try {
+    await bases.commit(batch(context, planned))
+  } catch (error) {
+    if (!isConflict(error)) throw error
+    const { record: _, ...unsettled } = planned
+    await bases.commit(batch(context, unsettled))
+  }
+}
+
+type BatchFor = (context: ExecuteContext, planned: PlannedStep) => Batch
+
+async function copyDown(context: ExecuteContext, planned: PlannedStep, digest: Digest, signal: AbortSignal) {
+  const { registry, bases, job, repository } = context
+  const { reference, local } = planned
+  const along = agreed(context, planned, digest)
   if (parseDigest(reference)) {
     await copyTree(job, digest, signal)
     return bases.commit(along)
@@ -55,13 +96,51 @@ async function copyDown(
   await registry.tags.put(repository, reference, digest, { origin: 'parent', expect: local, along })
 }
 
-async function remove(
-  { registry, bases, repository }: ExecuteContext,
-  { reference, local }: PlannedStep
-): Promise<boolean> {
-  const options = { origin: 'parent', along: bases.forgotten(repository, reference) } as const
+interface Conflict {
+  readonly digest: Digest | null
+  readonly kept: Digest
+}
+
+/** Tag, conflict tag, base and log entries are one batch: at no moment one of the two is without a name. */
+async function keepBoth(
+  context: ExecuteContext,
+  planned: PlannedStep,
+  { digest, kept }: Conflict,
+  signal: AbortSignal
+): Promise<void> {
+  const { registry, job, repository, registryName, now } = context
+  const { reference: tag, local } = planned
+  const keepAs = await freeConflictTag(context, tag, kept, registryName)
+  const note = conflictBatch(repository, keepAs, { tag, digest: kept, at: now().toISOString() })
+  const settled = digest === null ? forgotten(context, planned) : agreed(context, planned, digest)
+  const options = { origin: 'parent', expect: local, keepAs, along: together(settled, note) } as const
+  if (digest === null) {
+    await registry.tags.remove(repository, tag, options)
+    return
+  }
+  await copyManifest(job, digest, signal)
+  await registry.tags.put(repository, tag, digest, options)
+}
+
+/** Somebody may have moved the one of this name: that must not lose its content for it. */
+async function freeConflictTag({ registry, repository }: ExecuteContext, tag: string, kept: Digest, name: string) {
+  for (let hexDigits = 12; ; hexDigits += 4) {
+    const candidate = conflictTag(tag, name, kept, hexDigits)
+    const held = await registry.tags.get(repository, candidate)
+    if (!held || held.digest === kept) return candidate
+  }
+}
+
+async function remove(context: ExecuteContext, planned: PlannedStep): Promise<boolean> {
+  const { registry, repository } = context
+  const { reference, local } = planned
+  const options = { origin: 'parent', along: forgotten(context, planned) } as const
   const digest = parseDigest(reference)
   if (!digest) return registry.tags.remove(repository, reference, { ...options, expect: local })
   // Tags that had to go were steps of their own: one that is there now is a client's, or moved above and not looked at yet.
   return registry.manifests.remove(repository, digest, { ...options, unlessNeeded: true })
+}
+
+export function isConflict(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'CONFLICT'
 }

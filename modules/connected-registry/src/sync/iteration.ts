@@ -1,21 +1,44 @@
 import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
-import type { Registry } from '../registry/registry.ts'
+import { conflictDetails } from './conflicts.ts'
+import { repositoriesHere } from './local-catalog.ts'
+import { tellPending } from './pending.ts'
+import { refusalDetails } from './refusals.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { syncRepository } from './repository-sync.ts'
 import { isInScope, resolveScope } from './scope.ts'
 import type { IterationOutcome, NewDetail } from './status.ts'
 
+export interface IterationContext extends RepositoryContext {
+  /** The parent is asked again about what it has refused. */
+  readonly retryRefused: boolean
+}
+
 /**
  * One round: every repository in scope is looked at, planned and brought into agreement. Ends early where the link is down;
  * throws aborts, and link failures before the first repository.
  */
-export async function runIteration(context: RepositoryContext, signal: AbortSignal): Promise<IterationOutcome> {
-  const { correlationId, memory, parent, patterns, registry } = context
-  const known = await localRepositories(registry)
+export async function runIteration(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
+  const { outbound, retryRefused } = context
+  await outbound.catchUp()
+  if (retryRefused) await outbound.retryRefused()
+  await tellPending(context)
+  const outcome = await syncAll(context, signal)
+  await outbound.catchUp()
+  await tellPending(context)
+  return { ...outcome, notices: await noticesOf(context) }
+}
+
+async function syncAll(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
+  const { correlationId, memory, outbound, parent, patterns, registry } = context
+  const known: string[] = []
+  for await (const repository of repositoriesHere(registry)) known.push(repository)
   const scope = await resolveScope(parent, patterns, known, signal)
   const details: NewDetail[] = [...scope.details]
   let { reached } = scope
-  const repositories = startingAt(scope.repositories, memory.startAt)
+  // What clients made here the parent's catalog does not know.
+  const changed = Array.from(await outbound.repositories()).filter((repository) => isInScope(patterns, repository))
+  const names = [...new Set([...scope.repositories, ...changed])].sort()
+  const repositories = startingAt(names, memory.startAt)
   memory.startAt = undefined
   parent.announce(repositories)
   for (const [index, repository] of repositories.entries()) {
@@ -31,37 +54,37 @@ export async function runIteration(context: RepositoryContext, signal: AbortSign
   return { correlationId, reached, details }
 }
 
+/** What an operator should look at though sync is done with it. */
+async function noticesOf({ registry, records, outbound }: RepositoryContext): Promise<readonly NewDetail[]> {
+  return [...(await refusalDetails(outbound)), ...(await conflictDetails(registry, records))]
+}
+
 function startingAt(repositories: readonly string[], first: string | undefined): readonly string[] {
   const index = first === undefined ? 0 : Math.max(0, repositories.indexOf(first))
   return [...repositories.slice(index), ...repositories.slice(0, index)]
 }
 
 /**
- * Removes what left the scope. It needs no parent: the operator said so. Nothing is removed where no repository is named
- * at all, for that is more likely a mistake than a wish.
+ * Removes what left the scope, except where clients have put what the parent has not got. It needs no parent: the operator said so.
+ * Nothing is removed where no repository is named at all, for that is more likely a mistake than a wish.
  */
 export async function leaveScope(
-  { registry, bases }: Pick<RepositoryContext, 'registry' | 'bases'>,
+  { registry, bases, outbound }: Pick<RepositoryContext, 'registry' | 'bases' | 'outbound'>,
   patterns: readonly RepositoryPattern[],
-  onLeft: (repository: string) => void
+  on: { left(repository: string): void; kept(repository: string): void }
 ): Promise<void> {
   if (patterns.length === 0) return
-  for (const repository of await localRepositories(registry)) {
+  await outbound.catchUp()
+  const unsent = await outbound.repositories()
+  for await (const repository of repositoriesHere(registry)) {
     if (isInScope(patterns, repository)) continue
+    if (unsent.has(repository)) {
+      on.kept(repository)
+      continue
+    }
     // In this order: what is left of the removal after a crash is found again, bases without a repository are not.
     await bases.drop(repository)
     await registry.repositories.remove(repository, 'parent')
-    onLeft(repository)
-  }
-}
-
-const pageSize = 1000
-
-async function localRepositories(registry: Registry): Promise<readonly string[]> {
-  const names: string[] = []
-  for (;;) {
-    const page = await registry.repositories.list({ after: names.at(-1), limit: pageSize })
-    names.push(...page)
-    if (page.length < pageSize) return names
+    on.left(repository)
   }
 }

@@ -8,6 +8,13 @@ export interface ReferenceState {
   readonly base: Digest | undefined
   readonly local: Digest | null
   readonly parent: Digest | null
+  readonly refusal?: Refusal
+}
+
+/** The parent said no to what is here in place of what it has. */
+export type Refusal = {
+  readonly local: Digest | null
+  readonly parent: Digest | null
 }
 
 export type SyncStep =
@@ -18,17 +25,29 @@ export type SyncStep =
   | { readonly kind: 'remove' }
   /** Neither side holds it any more. */
   | { readonly kind: 'forget' }
+  | { readonly kind: 'copyUp'; readonly digest: Digest }
+  | { readonly kind: 'removeAbove' }
+  /** The parent's comes here (null: it has none), and what was here is kept under a tag of its own. */
+  | { readonly kind: 'conflict'; readonly digest: Digest | null; readonly kept: Digest }
 
 /**
- * What makes the local registry agree with its parent. In ReadOnly mode the parent is right, whatever happened here. In ReadWrite
- * mode what a client changed here is left alone, and nobody has told the parent yet; a reference that a client took away comes back
- * only when the parent changes it, for an edit beats a delete.
- * What has no base was never agreed on with this parent, so that its absence above says nothing: it stays. That keeps sites from
- * being emptied.
+ * What makes the two registries agree. In ReadOnly mode the parent is right, whatever happened here. In ReadWrite mode what changed on
+ * one side goes to the other, an edit beats a delete, and of two edits the parent's wins while the other is kept beside it.
+ * In ReadOnly mode what has no base was never agreed on with this parent, so that its absence above says nothing: it stays. That keeps
+ * sites from being emptied.
  */
 export function plan(state: ReferenceState, mode: Mode): SyncStep {
-  const { base, local, parent } = state
-  if (mode === 'ReadWrite' && isClients(state)) return { kind: 'none' }
+  const step = mode === 'ReadWrite' && isChangedHere(state) ? settle(state) : follow(state)
+  return isUpward(step) && isRefused(state) ? { kind: 'none' } : step
+}
+
+/** Steps that change the parent. */
+export function isUpward({ kind }: SyncStep): boolean {
+  return kind === 'copyUp' || kind === 'removeAbove'
+}
+
+/** Only the parent may have changed it. */
+function follow({ base, local, parent }: ReferenceState): SyncStep {
   if (parent === null) {
     if (base === undefined) return { kind: 'none' }
     return local === null ? { kind: 'forget' } : { kind: 'remove' }
@@ -37,8 +56,21 @@ export function plan(state: ReferenceState, mode: Mode): SyncStep {
   return base === parent ? { kind: 'none' } : { kind: 'agree', digest: parent }
 }
 
-/** Changed here, and not to what the parent holds. */
-function isClients({ base, local, parent }: ReferenceState): boolean {
-  if (local === parent) return false
-  return local === null ? base !== undefined && base === parent : local !== base
+/** It was changed here, and maybe above too. */
+function settle({ base, local, parent }: ReferenceState): SyncStep {
+  if (local === null) {
+    if (parent === null) return { kind: 'forget' }
+    return parent === base ? { kind: 'removeAbove' } : { kind: 'copyDown', digest: parent }
+  }
+  if (local === parent) return { kind: 'agree', digest: local }
+  if (parent === null || parent === base) return { kind: 'copyUp', digest: local }
+  return { kind: 'conflict', digest: parent, kept: local }
+}
+
+function isChangedHere({ base, local }: ReferenceState): boolean {
+  return local !== (base ?? null)
+}
+
+function isRefused({ local, parent, refusal }: ReferenceState): boolean {
+  return refusal !== undefined && refusal.local === local && refusal.parent === parent
 }

@@ -2,8 +2,10 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { Mode } from '../access/authorize.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
 import type { MetadataListing } from './look.ts'
+import type { Outbound } from './outbound.ts'
 import type { ScopeEntry } from './scope-rules.ts'
 import type { StatusBoard } from './status.ts'
 import type { Transfers } from './transfers.ts'
@@ -11,7 +13,9 @@ import type { Transfers } from './transfers.ts'
 /** What bringing one repository into agreement needs, the same for all of a round. */
 export interface RepositoryContext {
   readonly registry: Registry
+  readonly records: RecordStore
   readonly bases: Bases
+  readonly outbound: Outbound
   readonly transfers: Transfers
   readonly parent: ParentRegistry
   readonly mode: Mode

@@ -1,18 +1,23 @@
+import { ParentError } from '../parent/parent-error.ts'
 import type { ChildChoice } from '../protocol/descriptor.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
+import { askAboutChanges } from './ask-above.ts'
 import { carryOut } from './carry-out.ts'
 import { bringCompanions } from './companions.ts'
 import type { CopyJob } from './copy.ts'
+import type { ExecuteContext } from './execute.ts'
 import { settleReferrers } from './late-referrers.ts'
 import { createLocalTarget } from './local-target.ts'
-import { look, type ParentView } from './look.ts'
+import { look, type ParentView, resolveTags } from './look.ts'
+import type { OutboundRecord } from './outbound.ts'
 import { chooseChildren } from './platforms.ts'
 import { codeOf, describe, detailOf, isContact, isLinkFailure } from './problems.ts'
 import type { RepositoryContext, RoundMemory } from './repository-context.ts'
 import { rulesFor } from './scope-rules.ts'
-import { createSelection } from './selection.ts'
+import { createSelection, type Selection } from './selection.ts'
+import { createUpJob } from './send.ts'
 import type { NewDetail } from './status.ts'
-import { isRemoval, planRepository } from './steps.ts'
+import { currentBases, isRemoval, type PlannedStep, planRepository } from './steps.ts'
 
 export interface RepositoryOutcome {
   readonly details: readonly NewDetail[]
@@ -42,41 +47,48 @@ export async function syncRepository(
 }
 
 async function agree(context: RepositoryContext, name: string, signal: AbortSignal): Promise<readonly NewDetail[]> {
-  const { bases, board, parent, registry, mode, complete, thorough, memory, now } = context
+  const { bases, board, parent, registry, mode, memory, now } = context
   const at = now().toISOString()
-  const previous = complete ? undefined : await bases.looked(name)
-  const remembered = memory.views.get(name)
-  const agreed = await bases.read(name, parent.epoch)
+  const outbound = await context.outbound.of(name)
+  const known = await bases.readAny(name)
+  const agreed = currentBases(known, parent.epoch)
   const rules = rulesFor(context.patterns, name)
   const wants = rules?.platforms && chooseChildren(rules.platforms)
   const selection = rules && (await createSelection({ registry, mode, repository: name, bases: agreed }, rules.tags))
-  const view = await look(parent.repository(name), {
-    ...{ epoch: parent.epoch, previous, remembered, thorough, selection, signal }
-  })
-  if (!view) {
+  const { view, unknown } = await lookAbove(context, name, { outbound, selection, signal })
+  const asked = await askAboutChanges(parent.repository(name), outbound, view, signal)
+  if (!view && asked.places.size + asked.details.length === 0) {
+    if (unknown && agreed.size > 0) throw unknown
     board.synced({ name, wanted: agreed.size, have: agreed.size, lastSync: at })
     return []
   }
 
-  const planned = await planRepository({ registry, mode, wants }, name, view, agreed)
+  const tagsAbove = await allTags(context, name, { outbound, view, signal })
+  const facts = { repository: name, epoch: parent.epoch, bases: known, outbound, view, asked: asked.places, tagsAbove }
+  const planned = await planRepository({ registry, mode, wants }, facts)
   const believed = isBelieved(context.memory, name, planned.shrunk)
-  const steps = believed ? planned.steps : planned.steps.filter((step) => !isRemoval(step))
+  const steps = planned.steps.filter((step) => isTrusted(step, believed, unknown))
   const job = createJob(context, name, wants)
-  const carried = await carryOut(context, name, job, steps, signal)
-  const companions = selection && (await bringCompanions(context, { name, view, selection, agreed, job, signal }))
+  const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
+  const executing = executeContext(context, name, { job, listsDigests, signal })
+  const carried = await carryOut(context, executing, steps, signal)
+  const companions =
+    view && selection && (await bringCompanions(context, { facts: { ...facts, view }, selection, executing, signal }))
   const failed = [...carried, ...(companions ?? [])]
   if (rules && mode === 'ReadOnly') await forgetDigests(context, name, agreed)
-  const referrers = await settleReferrers(context, name, view, job, signal)
+  const referrers = view ? await settleReferrers(context, name, view, job, signal) : job.broken
+  if (unknown && agreed.size > 0) throw unknown
 
-  const failures = [...failed.map(({ detail }) => detail), ...referrers]
+  const failures = [...failed.map(({ detail }) => detail), ...referrers, ...asked.details]
   const details = [...unknownTags(name, view), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
-  const { listing } = view
+  const listing = view?.listing
   if (listing && details.length === 0) await bases.saveLooked(name, listing.looked)
-  memory.views.set(name, details.length === 0 ? listing : undefined)
-  const references = view.tags.size + (view.digests?.size ?? 0) + view.unknown.size
-  const missing = view.unknown.size + failed.filter(({ planned }) => !isRemoval(planned)).length
+  if (view || details.length > 0) memory.views.set(name, details.length === 0 ? listing : undefined)
+  const unread = view?.unknown.size ?? 0
+  const wanted = view ? view.tags.size + (view.digests?.size ?? 0) + unread : agreed.size
+  const missing = unread + failed.filter(({ planned: { step } }) => step.kind === 'copyDown').length
   const problem = details[0]?.description
-  board.synced({ name, wanted: references, have: references - missing, ...(problem ? { problem } : { lastSync: at }) })
+  board.synced({ name, wanted, have: wanted - missing, ...(problem ? { problem } : { lastSync: at }) })
   return details
 }
 
@@ -85,6 +97,85 @@ async function forgetDigests({ bases }: RepositoryContext, name: string, agreed:
   const digests = [...agreed.keys()].filter((reference) => parseDigest(reference))
   const remove = digests.flatMap((digest) => bases.forgotten(name, digest).remove ?? [])
   if (remove.length > 0) await bases.commit({ remove })
+}
+
+interface Sight {
+  /** Undefined: nothing changed above, or it is unknown there. */
+  readonly view: ParentView | undefined
+  /** Why it is unknown. A repository that clients made here is, until it is pushed up. */
+  readonly unknown?: unknown
+}
+
+interface LookAt {
+  readonly outbound: ReadonlyMap<string, OutboundRecord>
+  readonly selection: Selection | undefined
+  readonly signal: AbortSignal
+}
+
+async function lookAbove(
+  { bases, parent, complete, thorough, memory }: RepositoryContext,
+  name: string,
+  { outbound, selection, signal }: LookAt
+): Promise<Sight> {
+  const previous = complete ? undefined : await bases.looked(name)
+  const remembered = memory.views.get(name)
+  const options = {
+    epoch: parent.epoch,
+    previous,
+    remembered,
+    thorough: thorough || isDeleting(outbound),
+    selection,
+    signal
+  }
+  try {
+    return { view: await look(parent.repository(name), options) }
+  } catch (error) {
+    if (outbound.size === 0 || codeOf(error) !== 'NAME_UNKNOWN') throw error
+    return { view: undefined, unknown: error }
+  }
+}
+
+/** Before a digest is deleted above, every tag there must be in view, also those that nobody here wants. */
+function isDeleting(outbound: ReadonlyMap<string, OutboundRecord>): boolean {
+  return Array.from(outbound.values()).some(({ removed, refusal }) => removed && !refusal)
+}
+
+async function allTags(
+  { parent }: RepositoryContext,
+  name: string,
+  { outbound, view, signal }: Pick<LookAt, 'outbound' | 'signal'> & Sight
+): Promise<ReadonlyMap<string, Digest> | undefined> {
+  if (!view || !isDeleting(outbound)) return undefined
+  if (view.listing) return new Map(Array.from(view.listing.tags, ([tag, { digest }]) => [tag, digest]))
+  const others = await resolveTags(parent.repository(name), view.unwanted, signal)
+  return view.unknown.size + others.unknown.size > 0 ? undefined : new Map([...view.tags, ...others.tags])
+}
+
+/** Nothing follows from what an unknown repository does not show, except that there is room for what is new. */
+function isTrusted(planned: PlannedStep, believed: boolean, unknown: unknown): boolean {
+  if (unknown !== undefined) return planned.step.kind === 'copyUp' || isPushedAndGone(planned)
+  return believed || !isRemoval(planned)
+}
+
+function isPushedAndGone({ step, record }: PlannedStep): boolean {
+  return step.kind === 'forget' && record?.known !== true
+}
+
+interface Executing {
+  readonly job: CopyJob
+  readonly listsDigests: boolean
+  readonly signal: AbortSignal
+}
+
+function executeContext(
+  context: RepositoryContext,
+  name: string,
+  { job, listsDigests, signal }: Executing
+): ExecuteContext {
+  const { registry, bases, outbound, parent, now } = context
+  const { epoch, registryName } = parent
+  const up = createUpJob(context, name, signal)
+  return { registry, bases, outbound, job, up, repository: name, epoch, listsDigests, registryName, now }
 }
 
 /** A repository that suddenly lost most of what was agreed on is believed only when it says so twice. */
@@ -114,8 +205,8 @@ function createJob(
   }
 }
 
-function unknownTags(name: string, view: ParentView): NewDetail[] {
-  return Array.from(view.unknown, ([tag, reason]) =>
+function unknownTags(name: string, view: ParentView | undefined): NewDetail[] {
+  return Array.from(view?.unknown ?? [], ([tag, reason]) =>
     reason === undefined
       ? {
           type: 'Content',

@@ -23,6 +23,19 @@ export interface IterationSummary {
   readonly artifacts: number
   readonly bytes: number
   readonly removed: number
+  /** Manifests and bytes that went up. */
+  readonly sent: Amount
+}
+
+export interface Amount {
+  readonly artifacts: number
+  readonly bytes: number
+}
+
+/** What the parent has not been told yet; bytes as if it held nothing of it. */
+export interface PendingUp extends Amount {
+  /** Tags and digests, removed ones included. */
+  readonly references: number
 }
 
 export interface RepositoryStatus {
@@ -41,6 +54,7 @@ export interface Progress {
   readonly removed: number
   /** Bytes known to be missing yet. */
   readonly missingBytes: number
+  readonly sent: Amount
 }
 
 /** What the sync knows of itself, for `GET /status`, the reported twin and the log. */
@@ -51,6 +65,7 @@ export interface SyncStatus {
   readonly lastSuccess?: string
   readonly current?: Progress & { readonly startedAt: string; readonly correlationId: string }
   readonly next?: string
+  readonly pendingUp?: PendingUp
   readonly repositories: readonly RepositoryStatus[]
   readonly details: readonly StatusDetail[]
 }
@@ -62,6 +77,9 @@ export interface StatusBoard {
   connectedTo(parent: string | undefined): void
   started(correlationId: string): void
   arrived(what: { artifacts?: number; bytes?: number; missingBytes?: number }): void
+  /** What went up. */
+  sent(what: Partial<Amount>): void
+  pendingUp(pending: PendingUp): void
   /** One reference, as the parent did. */
   removed(): void
   synced(repository: RepositoryStatus): void
@@ -77,7 +95,11 @@ export interface IterationOutcome {
   readonly reached: boolean
   /** Those that are carried over from an earlier iteration keep their time. */
   readonly details: readonly (NewDetail | StatusDetail)[]
+  /** What should be looked at, though sync is done with it: an iteration succeeds with these. */
+  readonly notices?: readonly NewDetail[]
 }
+
+const nothingSent: Amount = { artifacts: 0, bytes: 0 }
 
 export function createStatusBoard(now: () => Date, onChange: () => void = () => {}): StatusBoard {
   let status: SyncStatus = { connectionState: 'Offline', repositories: [], details: [] }
@@ -93,7 +115,15 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
     },
     started: (correlationId) => {
       const startedAt = now().toISOString()
-      const current = { startedAt, correlationId, artifacts: 0, bytes: 0, removed: 0, missingBytes: 0 }
+      const current = {
+        startedAt,
+        correlationId,
+        artifacts: 0,
+        bytes: 0,
+        removed: 0,
+        missingBytes: 0,
+        sent: nothingSent
+      }
       change({ current, connectionState: status.connectionState === 'Offline' ? 'Offline' : 'Syncing' })
     },
     arrived: ({ artifacts = 0, bytes = 0, missingBytes = 0 }) => {
@@ -110,6 +140,13 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
         }
       }
     },
+    sent: ({ artifacts = 0, bytes = 0 }) => {
+      const { current } = status
+      if (!current) return
+      const sent = { artifacts: current.sent.artifacts + artifacts, bytes: current.sent.bytes + bytes }
+      status = { ...status, connectionState: 'Syncing', current: { ...current, sent } }
+    },
+    pendingUp: (pendingUp) => change({ pendingUp }),
     removed: () => {
       const { current } = status
       if (current) status = { ...status, current: { ...current, removed: current.removed + 1 } }
@@ -117,13 +154,17 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
     synced: (repository) => change({ repositories: merge(status.repositories, repository) }),
     ended: (result, outcome) => {
       const at = now().toISOString()
-      const { artifacts = 0, bytes = 0, removed = 0, startedAt = at } = status.current ?? {}
+      const { artifacts = 0, bytes = 0, removed = 0, sent = nothingSent, startedAt = at } = status.current ?? {}
       const { correlationId, reached } = outcome
-      const details = outcome.details.map((detail) => ({ timestamp: at, correlationId, ...detail }))
+      const { details: former } = status
+      const details = [
+        ...outcome.details.map((detail) => ({ timestamp: at, correlationId, ...detail })),
+        ...(outcome.notices ?? []).map((notice) => seen(former, notice) ?? { timestamp: at, correlationId, ...notice })
+      ]
       change({
         current: undefined,
         connectionState: !reached ? 'Offline' : details.length > 0 ? 'Unhealthy' : 'Online',
-        last: { correlationId, startedAt, endedAt: at, result, artifacts, bytes, removed },
+        last: { correlationId, startedAt, endedAt: at, result, artifacts, bytes, removed, sent },
         lastSuccess: result === 'Succeeded' ? at : status.lastSuccess,
         details
       })
@@ -131,6 +172,11 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
     repository: (name) => status.repositories.find((one) => one.name === name) ?? { name, wanted: 0, have: 0 },
     forgot: (repository) => change({ repositories: status.repositories.filter(({ name }) => name !== repository) })
   }
+}
+
+/** A notice keeps the time at which it was first given. */
+function seen(details: readonly StatusDetail[], { code, description }: NewDetail): StatusDetail | undefined {
+  return details.find((detail) => detail.code === code && detail.description === description)
 }
 
 function merge(known: readonly RepositoryStatus[], fresh: RepositoryStatus): readonly RepositoryStatus[] {

@@ -3,15 +3,20 @@ import type { ChildChoice } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Base } from './bases.ts'
 import { withoutUsed } from './client-content.ts'
 import type { ParentView } from './look.ts'
+import { baseOf, type OutboundRecord } from './outbound.ts'
 import { plan, type ReferenceState, type SyncStep } from './plan.ts'
 
-/** One step with what it is about. `local` is what the plan saw here, and what the step insists on. */
+/** One step with what it is about. `local` and `parent` are what the plan saw, and what the step insists on. */
 export interface PlannedStep {
   readonly reference: string
   readonly local: Digest | null
+  readonly parent: Digest | null
   readonly step: SyncStep
+  /** What changed here, where the step settles that. */
+  readonly record?: OutboundRecord
 }
 
 export interface PlanContext {
@@ -24,31 +29,105 @@ export function isRemoval({ step }: PlannedStep): boolean {
   return step.kind === 'remove' || step.kind === 'forget'
 }
 
+/** What is known of a repository before anything is planned. */
+export interface RepositoryFacts {
+  readonly repository: string
+  readonly epoch: string
+  /** Of any epoch. */
+  readonly bases: ReadonlyMap<string, Base>
+  readonly outbound: ReadonlyMap<string, OutboundRecord>
+  /** Undefined: nothing changed above since both agreed, apart from what was asked for by name. */
+  readonly view: ParentView | undefined
+  /** References that the parent was asked for one by one. */
+  readonly asked: ReadonlyMap<string, Digest | null>
+  /** Every tag of the parent, also what rules leave out. Undefined: they are not all known. */
+  readonly tagsAbove?: ReadonlyMap<string, Digest> | undefined
+}
+
 export interface RepositoryPlan {
   readonly steps: readonly PlannedStep[]
   /** The view lacks more than half of what was agreed on: removals wait until a second look says the same. */
   readonly shrunk: boolean
 }
 
-/** Compares one repository: every reference that either side or the bases know of. Tags come before digests. */
-export async function planRepository(
-  { registry, mode, wants }: PlanContext,
-  repository: string,
-  view: ParentView,
-  bases: ReadonlyMap<string, Digest>
-): Promise<RepositoryPlan> {
+/** Compares one repository: every reference that either side, the bases or the change log know of. Tags come before digests. */
+export async function planRepository(context: PlanContext, facts: RepositoryFacts): Promise<RepositoryPlan> {
+  const { repository, epoch, view, outbound } = facts
+  const agreed = currentBases(facts.bases, epoch)
   const steps: PlannedStep[] = []
-  for (const reference of references(view, bases)) {
-    const base = bases.get(reference)
-    const digest = parseDigest(reference)
-    if (digest && !view.digests) continue
-    const parent = digest ? (view.digests?.has(digest) ? digest : null) : (view.tags.get(reference) ?? null)
-    const local = await localPlace(registry, repository, reference, digest)
-    const step = await wholly({ registry, mode, wants }, repository, { reference, base, local, parent })
-    if (step.kind !== 'none') steps.push({ reference, local, step })
+  for (const reference of references(facts, agreed)) {
+    const parent = parentPlace(facts, reference)
+    if (parent === undefined) continue
+    const about = { repository, epoch, base: facts.bases.get(reference), record: outbound.get(reference) }
+    const planned = unlessTagged(await planReference(context, about, reference, parent), facts)
+    if (planned.step.kind !== 'none') steps.push(planned)
   }
-  const kept = mode === 'ReadWrite' ? await withoutUsed({ registry, repository, bases }, steps) : steps
-  return { steps: kept, shrunk: isShrunk(view, bases) }
+  const { registry } = context
+  const kept = context.mode === 'ReadWrite' ? await withoutUsed({ registry, repository, bases: agreed }, steps) : steps
+  return { steps: kept, shrunk: view !== undefined && isShrunk(view, agreed) }
+}
+
+export interface ReferenceFacts {
+  readonly repository: string
+  readonly epoch: string
+  /** Of any epoch. */
+  readonly base: Base | undefined
+  readonly record: OutboundRecord | undefined
+}
+
+/** Of one reference, with what is here now. */
+export async function planReference(
+  context: PlanContext,
+  { repository, epoch, base: stored, record }: ReferenceFacts,
+  reference: string,
+  parent: Digest | null
+): Promise<PlannedStep> {
+  const digest = parseDigest(reference)
+  const local = await localPlace(context.registry, repository, reference, digest)
+  const agreed = new Map(stored?.epoch === epoch ? [[reference, stored.digest]] : [])
+  const state: ReferenceState = { reference, base: baseOf(reference, agreed, record), local, parent }
+  const step = record ? ourStep(context.mode, state, record) : theirStep(context.mode, state, stored)
+  return { reference, local, parent, step: await wholly(context, repository, state, step), ...(record && { record }) }
+}
+
+/** It changed here: what the parent does not refuse goes up, in whatever mode we are by now. */
+function ourStep(mode: Mode, state: ReferenceState, { refusal }: OutboundRecord): SyncStep {
+  const step = plan(refusal ? { ...state, refusal } : state, 'ReadWrite')
+  return step.kind === 'none' && refusal ? afterRefusal(mode, state) : settled(step, state)
+}
+
+/** The change log has not told of any change here. Where it shows already it will; what came from another parent is none. */
+function theirStep(mode: Mode, state: ReferenceState, stored: Base | undefined): SyncStep {
+  const { reference, base, local } = state
+  const isChanging = parseDigest(reference) ? local === null && base !== undefined : local !== (stored?.digest ?? null)
+  return mode === 'ReadWrite' && isChanging ? { kind: 'none' } : plan(state, 'ReadOnly')
+}
+
+/** What changed here and changed back is settled, too. */
+function settled(step: SyncStep, { local }: ReferenceState): SyncStep {
+  if (step.kind !== 'none') return step
+  return local === null ? { kind: 'forget' } : { kind: 'agree', digest: local }
+}
+
+/** In ReadOnly mode the parent is right in the end; what it refused and would be lost by that is kept. */
+function afterRefusal(mode: Mode, state: ReferenceState): SyncStep {
+  if (mode === 'ReadWrite') return { kind: 'none' }
+  const { local } = state
+  const step = plan(state, 'ReadOnly')
+  if (local === null || parseDigest(state.reference)) return step
+  if (step.kind === 'copyDown') return { kind: 'conflict', digest: step.digest, kept: local }
+  return step.kind === 'remove' ? { kind: 'conflict', digest: null, kept: local } : step
+}
+
+/** A digest is deleted above with its tags: where somebody put another one on it there, it comes back instead. */
+function unlessTagged(planned: PlannedStep, { tagsAbove, bases }: RepositoryFacts): PlannedStep {
+  const digest = parseDigest(planned.reference)
+  if (planned.step.kind !== 'removeAbove' || !digest) return planned
+  if (!tagsAbove) return { ...planned, step: { kind: 'none' } }
+  const isNewAbove = ([tag, target]: readonly [string, Digest]) =>
+    target === digest && bases.get(tag)?.digest !== digest
+  const isTagged = Array.from(tagsAbove).some(isNewAbove)
+  return isTagged ? { ...planned, step: { kind: 'copyDown', digest } } : planned
 }
 
 /**
@@ -58,21 +137,39 @@ export async function planRepository(
 async function wholly(
   { registry, mode, wants }: PlanContext,
   repository: string,
-  state: ReferenceState
+  { local, parent }: ReferenceState,
+  step: SyncStep
 ): Promise<SyncStep> {
-  const step = plan(state, mode)
   const isAgreed = step.kind === 'none' && mode === 'ReadOnly'
-  const { local, parent } = state
   if (step.kind !== 'agree' && !isAgreed) return step
   if (parent === null || local !== parent || (await registry.manifests.isWhole(repository, parent, wants))) return step
   return { kind: 'copyDown', digest: parent }
 }
 
-/** Tags and digests that the view can speak of, each once. */
-function references(view: ParentView, bases: ReadonlyMap<string, Digest>): ReadonlySet<string> {
-  const tags = [...view.tags.keys(), ...Array.from(bases.keys()).filter((reference) => !parseDigest(reference))]
-  const digests = [...(view.digests ?? []), ...Array.from(bases.keys()).filter((reference) => parseDigest(reference))]
+/** Tags and digests that can be spoken of, each once. */
+function references(
+  { view, asked, outbound }: RepositoryFacts,
+  bases: ReadonlyMap<string, Digest>
+): ReadonlySet<string> {
+  if (!view) return new Set(asked.keys())
+  const known = [...bases.keys(), ...outbound.keys()]
+  const tags = [...view.tags.keys(), ...known.filter((reference) => !parseDigest(reference))]
+  const digests = [...(view.digests ?? []), ...known.filter((reference) => parseDigest(reference))]
   return new Set([...tags, ...digests].filter((reference) => !view.unknown.has(reference)))
+}
+
+/** Undefined: the parent has not told. */
+function parentPlace({ view, asked }: RepositoryFacts, reference: string): Digest | null | undefined {
+  const answered = asked.get(reference)
+  if (answered !== undefined || !view) return answered
+  const digest = parseDigest(reference)
+  if (!digest) return view.tags.get(reference) ?? null
+  return view.digests && (view.digests.has(digest) ? digest : null)
+}
+
+export function currentBases(bases: ReadonlyMap<string, Base>, epoch: string): ReadonlyMap<string, Digest> {
+  const current = Array.from(bases).filter(([, base]) => base.epoch === epoch)
+  return new Map(current.map(([reference, { digest }]) => [reference, digest]))
 }
 
 function isShrunk(view: ParentView, bases: ReadonlyMap<string, Digest>): boolean {

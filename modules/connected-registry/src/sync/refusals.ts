@@ -1,0 +1,44 @@
+import { ParentError } from '../parent/parent-error.ts'
+import { parseDigest } from '../protocol/digest.ts'
+import { ConflictError } from '../storage/record-store.ts'
+import type { Outbound } from './outbound.ts'
+import { isUpward } from './plan.ts'
+import type { RepositoryContext } from './repository-context.ts'
+import type { NewDetail } from './status.ts'
+import type { PlannedStep } from './steps.ts'
+
+/** Notes that the parent said no to a change, so that it is not asked again and again. False: it did not. */
+export async function noteRefusal(
+  { outbound, log, now }: RepositoryContext,
+  repository: string,
+  { reference, step, local, parent, record }: PlannedStep,
+  error: unknown
+): Promise<boolean> {
+  if (!record || !isUpward(step) || !isRefusal(error)) return false
+  const code = error.parentCode ?? String(error.status ?? error.code)
+  try {
+    await outbound.refused(repository, reference, record, { local, parent, code, at: now().toISOString() })
+  } catch (conflict) {
+    // It changed here again, which is another question to the parent.
+    if (!(conflict instanceof ConflictError)) throw conflict
+  }
+  log.warn({ repository, reference, code, reason: error.message }, 'change refused by the parent')
+  return true
+}
+
+/** A detail for each change that the parent has refused and that is still so here. */
+export async function refusalDetails(outbound: Outbound): Promise<readonly NewDetail[]> {
+  const details: NewDetail[] = []
+  for await (const [repository, reference, { refusal }] of outbound.all()) {
+    if (!refusal) continue
+    const name = `${repository}${parseDigest(reference) ? '@' : ':'}${reference}`
+    const what = refusal.local === null ? 'its removal' : `what is here (${refusal.local})`
+    const description = `${name}: the parent refused ${what}: ${refusal.code}`
+    details.push({ type: 'Parent', code: 'CHANGE_REFUSED', description })
+  }
+  return details
+}
+
+function isRefusal(error: unknown): error is ParentError {
+  return error instanceof ParentError && (error.code === 'REFUSED' || error.code === 'DENIED')
+}
