@@ -27,7 +27,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
         [1_500_000, 3_000_000]
       ] as const) {
         assert.equal(await store.append(id, inChunks(bytes.subarray(from, to), 50_000), { at: from }), to)
-        assert.deepEqual(await store.uploadState(id), { size: to, missing: [] })
+        assert.deepEqual(await store.uploadState(id), { size: to, end: to, missing: [] })
       }
       await store.commit(id, digestOf(bytes))
 
@@ -44,7 +44,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
         await assert.rejects(refused, (error) => error instanceof UploadOffsetError && error.size === 10)
       }
 
-      assert.deepEqual(await store.uploadState(id), { size: 10, missing: [] })
+      assert.deepEqual(await store.uploadState(id), { size: 10, end: 10, missing: [] })
     })
 
     test('what came before the source failed stays, and the upload goes on from there', async (t) => {
@@ -58,7 +58,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
       await store.append(id, inChunks(bytes.subarray(1_200_000), 70_000), { at: 1_200_000 })
       await store.commit(id, digestOf(bytes))
 
-      assert.deepEqual(state, { size: 1_200_000, missing: [] })
+      assert.deepEqual(state, { size: 1_200_000, end: 1_200_000, missing: [] })
       assert.ok((await readBlob(store, digestOf(bytes)))?.equals(bytes))
     })
 
@@ -74,7 +74,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
       abort.abort(new Error('the window is over'))
 
       await assert.rejects(append, /the window is over/)
-      assert.deepEqual(await store.uploadState(id), { size: 3000, missing: [] })
+      assert.deepEqual(await store.uploadState(id), { size: 3000, end: 3000, missing: [] })
       await store.append(id, inChunks(bytes.subarray(3000), 500), { at: 3000 })
       await store.commit(id, digestOf(bytes))
       assert.ok((await readBlob(store, digestOf(bytes)))?.equals(bytes))
@@ -112,7 +112,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
       await assert.rejects(second, { name: 'AbortError' })
       abort.abort()
       await assert.rejects(first, { name: 'AbortError' })
-      assert.deepEqual(await store.uploadState(id), { size: 100, missing: [] })
+      assert.deepEqual(await store.uploadState(id), { size: 100, end: 100, missing: [] })
     })
 
     test('cancel interrupts an append and forgets the upload', async (t) => {
@@ -141,7 +141,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
         await assert.rejects(store.append(id, inChunks(randomBytes('x', 1), 1), { at: 0 }), UploadUnknownError)
         await assert.rejects(store.commit(id, digestOf(new Uint8Array())), UploadUnknownError)
       }
-      assert.deepEqual(await store.uploadState(known), { size: 0, missing: [] })
+      assert.deepEqual(await store.uploadState(known), { size: 0, end: 0, missing: [] })
     })
 
     test('listUploads names each upload that is not over, with the bytes it holds', async (t) => {
@@ -207,7 +207,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
           for (const { first, last } of [...state!.missing, ...(end < size ? [{ first: end, last: size - 1 }] : [])]) {
             await store.append(id, inChunks(bytes.subarray(first, last + 1), 50), { at: first, sparse: true })
           }
-          assert.deepEqual(await store.uploadState(id), { size, missing: [] })
+          assert.deepEqual(await store.uploadState(id), { size, end: size, missing: [] })
           await store.commit(id, digestOf(bytes))
           assert.ok((await readBlob(store, digestOf(bytes)))?.equals(bytes))
         }),
@@ -234,7 +234,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
 
       await store.append(id, inChunks(bytes.subarray(0, 200), 30), { at: 0 })
 
-      assert.deepEqual(await store.uploadState(id), { size: 300, missing: [] })
+      assert.deepEqual(await store.uploadState(id), { size: 300, end: 300, missing: [] })
       await store.commit(id, digestOf(bytes))
       assert.ok((await readBlob(store, digestOf(bytes)))?.equals(bytes))
     })
@@ -265,7 +265,7 @@ export function uploadContract(name: string, create: (t: TestContext) => Promise
       abort.abort()
 
       await assert.rejects(append, { name: 'AbortError' })
-      assert.deepEqual(await store.uploadState(id), { size: 0, missing: [{ first: 0, last: 99 }] })
+      assert.deepEqual(await store.uploadState(id), { size: 0, end: 150, missing: [{ first: 0, last: 99 }] })
     })
   })
 }
@@ -285,5 +285,5 @@ function stateOfBitmap(here: Uint8Array) {
     if (hole && hole.last === at - 1) hole.last = at
     else missing.push({ first: at, last: at })
   }
-  return { size: missing[0]?.first ?? end, missing }
+  return { size: missing[0]?.first ?? end, end, missing }
 }

@@ -28,6 +28,7 @@ import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
 import { createOutbound } from './sync/outbound.ts'
 import { describe } from './sync/problems.ts'
 import type { StatusBoard } from './sync/status.ts'
+import { openTransferJournal } from './sync/transfer-journal.ts'
 import { dropOrphans, startUploadExpiry } from './upload-expiry.ts'
 
 /** What stands on an open store. Without one it still knows its clients, and says of all content that it cannot serve it. */
@@ -66,7 +67,8 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const registry = await createRegistry({ blobs, records, policy: () => policy() })
   const outbound = createOutbound({ registry, records })
   const policy = createGarbagePolicy({ settings, bases, outbound, board })
-  await dropOrphans(registry.uploads, log)
+  const journal = await openTransferJournal({ blobs, records })
+  await dropOrphans(registry.uploads, log, journal.holds)
   const signingKeys = await loadSigningKeys(records, {
     onFailure: (error) => log.warn({ reason: describe(error) }, 'signing key not rotated')
   })
@@ -74,9 +76,19 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const proofs = await loadDelegatedTokens(records)
   const delegation = delegateTo({ settings, prover: parents.prover, proofs, registry, log, onChange: onDelegation })
   const access = createAccess({ tokens: () => settings().clientTokens, delegation, signingKeys, instanceId, log })
-  const engine = createSyncEngine({ registry, blobs, records, bases, outbound, board, log, onIteration: ended })
+  const engine = createSyncEngine({
+    registry,
+    blobs,
+    records,
+    bases,
+    outbound,
+    journal,
+    board,
+    log,
+    onIteration: ended
+  })
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
-  const expiry = startUploadExpiry(registry.uploads, log)
+  const expiry = startUploadExpiry(registry.uploads, log, { isKept: journal.holds })
   await expiry.look()
   const logTrim = startLogTrim(registry.changes, log)
   const stopLogging = logClientChanges(registry.changes, log)

@@ -76,7 +76,7 @@ async function play(scheduler: fc.Scheduler, bursts: Bursts, graceDays: number):
   const [records, blobs] = [createMemoryRecordStore(), createMemoryBlobStore()]
   const deps = { records: inAnyOrder(records, scheduler), blobs: blobsInAnyOrder(blobs, scheduler) }
   const registry = await scheduler.waitFor(createRegistry({ ...deps, now, policy: () => policy }))
-  const world = createWorld(registry, deps.blobs)
+  const world = await createWorld(registry, deps.blobs)
   // The same store without the delays, to look at it in between.
   const open = { records, blobs, registry: await createRegistry({ records, blobs, now }) }
   const lacking = new Set(

@@ -2,8 +2,10 @@ import type { ContentSource } from '../../../modules/connected-registry/src/prot
 import type { Digest } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import type { Registry } from '../../../modules/connected-registry/src/registry/registry.ts'
 import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
+import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import { copyManifest } from '../../../modules/connected-registry/src/sync/copy.ts'
 import { createLocalTarget } from '../../../modules/connected-registry/src/sync/local-target.ts'
+import { openTransferJournal } from '../../../modules/connected-registry/src/sync/transfer-journal.ts'
 import { createTransfers, type Transfers } from '../../../modules/connected-registry/src/sync/transfers.ts'
 import { anImage, anIndex, aReferrer, type BuiltImage, manifestsOf } from '../../fixtures/image-builder.ts'
 
@@ -50,8 +52,9 @@ export interface World {
   readonly transfers: Transfers
 }
 
-export function createWorld(registry: Registry, store: BlobStore): World {
-  return { registry, blobs: store, transfers: createTransfers({ blobs: store, concurrency: 8 }) }
+export async function createWorld(registry: Registry, store: BlobStore): Promise<World> {
+  const journal = await openTransferJournal({ blobs: store, records: createMemoryRecordStore() })
+  return { registry, blobs: store, transfers: createTransfers({ blobs: store, journal, concurrency: 8 }) }
 }
 
 /** What may go wrong where several do things at once; anything else is a fault. */

@@ -123,7 +123,7 @@ test('bytes on the disk that were never noted are missing, and a note that was c
 
   const reopened = await reopen()
 
-  assert.deepEqual(await reopened.uploadState(id), { size: 0, missing: [{ first: 0, last: 99 }] })
+  assert.deepEqual(await reopened.uploadState(id), { size: 0, end: 200, missing: [{ first: 0, last: 99 }] })
   await reopened.append(id, inChunks(bytes.subarray(0, 100), 50), { at: 0, sparse: true })
   await reopened.append(id, inChunks(bytes.subarray(200), 50), { at: 200, sparse: true })
   await reopened.commit(id, digestOf(bytes))

@@ -19,7 +19,7 @@ export function aBlob(seed: string, size = 100): TestBlob {
 export type Delivery = 'whole' | { readonly cutAfter: number } | { readonly until: Promise<void> }
 
 export interface BlobSource extends ContentSource {
-  readonly requests: readonly { readonly digest: Digest; readonly offset: number }[]
+  readonly requests: readonly { readonly digest: Digest; readonly offset: number; readonly last?: number | undefined }[]
   /** Contents that were handed out and not closed. */
   readonly held: number
   /** Deliveries that have begun and not ended. */
@@ -45,7 +45,7 @@ export function createBlobSource({
   failure = cut
 }: BlobSourceOptions): BlobSource {
   const contents = new Map(blobs.map(({ bytes, descriptor }) => [descriptor.digest, bytes]))
-  const requests: { digest: Digest; offset: number }[] = []
+  const requests: { digest: Digest; offset: number; last?: number | undefined }[] = []
   let open = 0
   let mostOpen = 0
   const held = new Set<Uint8Array>()
@@ -78,13 +78,13 @@ export function createBlobSource({
     },
     manifest: async () => undefined,
     referrers: async () => [],
-    async blob({ digest }, offset, signal) {
+    async blob({ digest }, offset, signal, last) {
       const delivery = deliveries[requests.length] ?? 'whole'
-      requests.push({ digest, offset })
+      requests.push({ digest, offset, last })
       const bytes = contents.get(digest)
       if (!bytes) throw refused()
       const start = ranges ? offset : 0
-      const rest = bytes.subarray(start)
+      const rest = bytes.subarray(start, ranges && last !== undefined ? last + 1 : undefined)
       held.add(rest)
       return { start, bytes: deliver(rest, delivery, signal), close: () => void held.delete(rest) }
     }

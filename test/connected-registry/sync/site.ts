@@ -28,6 +28,7 @@ import {
   type StatusBoard,
   type SyncStatus
 } from '../../../modules/connected-registry/src/sync/status.ts'
+import { openTransferJournal } from '../../../modules/connected-registry/src/sync/transfer-journal.ts'
 import type { WallClock } from '../../../modules/connected-registry/src/sync/wall-clock.ts'
 import { type BuiltImage, manifestsOf } from '../../fixtures/image-builder.ts'
 import { pushBlobs } from '../registry/open-registry.ts'
@@ -98,12 +99,14 @@ export async function openSite(
     for (const listener of listeners) listener()
   })
   const transfer = { pauseMs: () => 10, ...options.transfer }
+  const journal = await openTransferJournal({ blobs, records })
   const engine = createSyncEngine({
     registry,
     blobs,
     records,
     bases,
     outbound,
+    journal,
     board,
     log,
     clock: options.clock,

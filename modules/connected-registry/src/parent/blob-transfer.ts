@@ -11,11 +11,13 @@ export interface BlobRequest {
   readonly descriptor: Descriptor
   /** Bytes that are here already. */
   readonly offset: number
+  /** The last byte that is wanted; absent: the blob's. */
+  readonly last?: number | undefined
   readonly signal: AbortSignal
 }
 
 /**
- * A blob's bytes from `offset` on, or from 0 where the parent cannot skip. Never more than the descriptor's size; fewer end in
+ * A blob's bytes from `offset` to `last`, or from 0 and to its end where the parent gives no parts. Never more; fewer end in
  * ParentError INTERRUPTED, and the next call goes on where this one stopped. The caller verifies the digest.
  */
 export async function openBlob(link: ParentLink, request: BlobRequest): Promise<BlobContent> {
@@ -24,9 +26,10 @@ export async function openBlob(link: ParentLink, request: BlobRequest): Promise<
   if (offset === descriptor.size && offset > 0) return { start: offset, bytes: nothing() }
   const answer = await askAgainOnce(link, request)
   // 416: it holds less than it should, or does not know how to skip. The whole blob tells.
-  if (answer.status !== 416 || offset === 0) return contentOf(answer, descriptor, offset)
+  if (answer.status !== 416 || rangeOf(request) === undefined) return contentOf(answer, request)
   await discard(answer)
-  return contentOf(await askAgainOnce(link, { ...request, offset: 0 }), descriptor, 0)
+  const whole = { ...request, offset: 0, last: undefined }
+  return contentOf(await askAgainOnce(link, whole), whole)
 }
 
 // A signed link may run out between the redirect and its use.
@@ -39,8 +42,10 @@ async function askAgainOnce(link: ParentLink, request: BlobRequest): Promise<Ans
   }
 }
 
-async function ask(link: ParentLink, { repository, descriptor, offset, signal }: BlobRequest): Promise<Answer> {
-  const headers: Readonly<Record<string, string>> = offset > 0 ? { range: `bytes=${offset}-` } : {}
+async function ask(link: ParentLink, wanted: BlobRequest): Promise<Answer> {
+  const { repository, descriptor, signal } = wanted
+  const range = rangeOf(wanted)
+  const headers: Readonly<Record<string, string>> = range === undefined ? {} : { range }
   const request = { operation: 'blob', method: 'GET', headers, signal, endless: true } as const
   const url = urlOf(link, `/v2/${repository}/blobs/${descriptor.digest}`)
   const answer = await link.authentication.request(
@@ -50,25 +55,33 @@ async function ask(link: ParentLink, { repository, descriptor, offset, signal }:
   return isRedirect(answer) ? followRedirect(link, request, answer) : answer
 }
 
-async function contentOf(answer: Answer, descriptor: Descriptor, offset: number): Promise<BlobContent> {
+/** Undefined: all of it. */
+function rangeOf({ descriptor, offset, last }: BlobRequest): string | undefined {
+  if (last !== undefined && last < descriptor.size - 1) return `bytes=${offset}-${last}`
+  return offset > 0 ? `bytes=${offset}-` : undefined
+}
+
+async function contentOf(answer: Answer, { descriptor, offset, last }: BlobRequest): Promise<BlobContent> {
   if (answer.status !== 200 && answer.status !== 206) throw await refusal(answer)
   try {
-    const start = answer.status === 206 ? startOf(answer, descriptor, offset) : 0
+    const start = answer.status === 206 ? offset : 0
+    const end = answer.status === 206 ? endOf(answer, descriptor, offset, last) : descriptor.size
     refuseEncoding(answer)
-    refuseOtherLength(answer, descriptor.size - start)
-    return { start, bytes: exactly(answer, descriptor.size - start), close: () => answer.close() }
+    refuseOtherLength(answer, end - start)
+    return { start, bytes: exactly(answer, end - start), close: () => answer.close() }
   } catch (error) {
     answer.close()
     throw error
   }
 }
 
-function startOf(answer: Answer, { size }: Descriptor, offset: number): number {
+/** The offset behind the bytes to come: those that were asked for, or more where the parent gives more. */
+function endOf(answer: Answer, { size }: Descriptor, offset: number, last = size - 1): number {
   const range = parseContentRange(headerOf(answer, 'content-range'))
-  if (!range || range.first !== offset || range.last >= size || (range.size ?? size) !== size) {
-    throw badAnswer(answer, `its Content-Range is not that of bytes ${offset}-${size - 1} of ${size}`)
+  if (range && range.first === offset && range.last < size && (range.size ?? size) === size) {
+    return Math.max(range.last, last) + 1
   }
-  return range.first
+  throw badAnswer(answer, `its Content-Range is not that of bytes ${offset}-${last} of ${size}`)
 }
 
 // Fewer bytes may be one part of several; more can never be this blob.

@@ -97,7 +97,7 @@ function repository(link: ParentLink, metadata: Metadata, name: string): ParentR
   return {
     name,
     manifest: (reference, signal) => getManifest(link, { repository: name, reference, signal }),
-    blob: (descriptor, offset, signal) => openBlob(link, { repository: name, descriptor, offset, signal }),
+    blob: (descriptor, offset, signal, last) => openBlob(link, { repository: name, descriptor, offset, last, signal }),
     referrers: (subject, signal) => listReferrers(link, { repository: name, subject, signal }),
     resolveTag: async (tag, signal) => headManifest(link, { repository: name, reference: tagReference(tag), signal }),
     resolveDigest: (digest, signal) =>

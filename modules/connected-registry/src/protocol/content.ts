@@ -11,9 +11,10 @@ export interface ContentSource {
   manifest(reference: Reference, signal: AbortSignal): Promise<StoredManifest | undefined>
   /**
    * A blob's bytes from `offset` on. Chunks may be reused by the source once the next one is asked for.
-   * `start` says where the bytes begin: 0 where the source could not skip ahead.
+   * `start` says where the bytes begin: 0 where the source could not skip ahead. They may go on behind `last`, the last byte
+   * that is wanted.
    */
-  blob(descriptor: Descriptor, offset: number, signal: AbortSignal): Promise<BlobContent>
+  blob(descriptor: Descriptor, offset: number, signal: AbortSignal, last?: number): Promise<BlobContent>
   /** Descriptors of the manifests whose subject is `digest`. */
   referrers(digest: Digest, signal: AbortSignal): Promise<readonly Descriptor[]>
 }

@@ -27,13 +27,16 @@ export interface Uploads {
   finish(name: UploadName, expected: Digest): Promise<Pick<Descriptor, 'digest' | 'size'>>
   cancel(name: UploadName): Promise<void>
   list(): Promise<readonly OpenUpload[]>
-  /** Ends the sessions, and leftovers of others, to which nothing was added for a day. Resolves to their number. */
-  expire(now: Date): Promise<number>
+  /**
+   * Ends the sessions, and leftovers of others, to which nothing was added for a day. Resolves to their number. `isKept`: uploads
+   * that are not a client's, and that somebody goes on with.
+   */
+  expire(now: Date, isKept?: (id: string) => boolean): Promise<number>
   /**
    * Ends the uploads that have no session, whatever their age, and resolves to their number: those of a process that is gone, with
    * which nobody can go on. Only before anything else of this process takes content in.
    */
-  dropOrphans(): Promise<number>
+  dropOrphans(isKept?: (id: string) => boolean): Promise<number>
 }
 
 export interface OpenUpload extends UploadRecord {
@@ -141,12 +144,12 @@ export async function createUploads(deps: UploadsDeps): Promise<Uploads> {
       return found
     },
 
-    async expire(time) {
+    async expire(time, isKept = () => false) {
       const lost = new Map(sessions.all().map((session) => [session.id, session]))
       let expired = 0
       for await (const { id, writtenAt } of blobs.listUploads()) {
         lost.delete(id)
-        if (time.getTime() - writtenAt.getTime() < lifetimeMs) continue
+        if (time.getTime() - writtenAt.getTime() < lifetimeMs || isKept(id)) continue
         const session = sessions.get(id)
         if (await blobs.cancel(id)) expired++
         if (session) await drop(session)
@@ -156,10 +159,10 @@ export async function createUploads(deps: UploadsDeps): Promise<Uploads> {
       return expired
     },
 
-    async dropOrphans() {
+    async dropOrphans(isKept = () => false) {
       let dropped = 0
       for await (const { id } of blobs.listUploads()) {
-        if (!sessions.get(id) && (await blobs.cancel(id))) dropped++
+        if (!sessions.get(id) && !isKept(id) && (await blobs.cancel(id))) dropped++
       }
       return dropped
     }

@@ -16,7 +16,7 @@ export interface BlobStore {
   readonly quarantined: ReadonlySet<Digest>
 
   beginUpload(): Promise<string>
-  /** `size`: bytes from the start without a hole. `missing`: holes below the highest byte written. */
+  /** `size`: bytes from the start without a hole. `missing`: holes below `end`, the offset after the highest byte written. */
   uploadState(id: string): Promise<UploadState | undefined>
   /**
    * Writes `content` at offset `at` and resolves to the offset after it. Sequential appends refuse an `at` that is not the
@@ -48,6 +48,7 @@ export interface BlobReader {
 
 export interface UploadState {
   readonly size: number
+  readonly end: number
   readonly missing: readonly ByteRange[]
 }
 

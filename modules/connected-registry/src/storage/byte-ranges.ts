@@ -30,7 +30,7 @@ export function stateOf(ranges: ByteRanges): UploadState {
     if (first > next) missing.push({ first: next, last: first - 1 })
     next = last + 1
   }
-  return { size: missing[0]?.first ?? next, missing }
+  return { size: missing[0]?.first ?? next, end: next, missing }
 }
 
 /** The bytes that were asked for, all of them without a range. Throws RangeError for a range that is not inside. */

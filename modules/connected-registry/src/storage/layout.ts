@@ -31,6 +31,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   review:content:<digest>                         Review            content that no repository links
  *   garbage:<name>                                                    how far the collector's own book-keeping is
  *   upload:<id>                                     UploadRecord      whose upload it is, and into which repository
+ *   transfer:<digest>                               which upload holds what came of a blob so far (`sync/transfer-journal.ts`)
  *   change:<sequence, 16 digits>                    Change            the change log
  *   log:head                                        number            the last sequence given out
  *   log:trimmed                                     number            the last sequence that was trimmed. Entries go by age and number
@@ -102,6 +103,8 @@ export const keys = {
   garbage: (name: string) => `garbage:${name}`,
   uploads: 'upload:',
   upload: (id: string) => `upload:${id}`,
+  transfers: 'transfer:',
+  transfer: (digest: Digest) => `transfer:${digest}`,
   changes: 'change:',
   change: (sequence: number) => `change:${String(sequence).padStart(16, '0')}`,
   logHead: 'log:head',

@@ -29,7 +29,8 @@ export interface UploadFile {
   remove(): Promise<void>
 }
 
-const noteEveryBytes = 16 * 1024 * 1024
+/** What a process that is killed may have to fetch again of bytes that leave a hole: so many, or those of so long. */
+const noteEvery = { bytes: 16 * 1024 * 1024, ms: 2_000 }
 
 export async function createUploadFile(folder: string, id: string, blocks: Blocks): Promise<UploadFile> {
   await mkdir(join(folder, id))
@@ -57,7 +58,7 @@ function uploadFile(folder: string, session: UploadSession, from: { blocks: Bloc
     wrote: (range: ByteRange) => void
   ): Promise<void> {
     await using handle = await open(data, 'r+')
-    let [noted, next] = [at, at]
+    let [noted, next, notedAt] = [at, at, performance.now()]
     try {
       await writeGathered(chunks, from.blocks, async (block) => {
         const writing = writeAll(handle, block, next)
@@ -65,9 +66,9 @@ function uploadFile(folder: string, session: UploadSession, from: { blocks: Bloc
         await writing
         wrote({ first: next, last: next + block.length - 1 })
         next += block.length
-        if (next - noted < noteEveryBytes) return
+        if (next - noted < noteEvery.bytes && performance.now() - notedAt < noteEvery.ms) return
         await notes.add(handle, noted, next)
-        noted = next
+        ;[noted, notedAt] = [next, performance.now()]
       })
     } finally {
       await notes.add(handle, noted, next)

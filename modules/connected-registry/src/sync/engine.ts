@@ -14,6 +14,7 @@ import { createRoundMemory } from './repository-context.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
 import type { ScopeEntry } from './scope-rules.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
+import type { TransferJournal } from './transfer-journal.ts'
 import { createTransfers, type TransferOptions } from './transfers.ts'
 import { systemWallClock, type WallClock } from './wall-clock.ts'
 
@@ -43,25 +44,27 @@ export interface EngineOptions {
   readonly records: RecordStore
   readonly bases: Bases
   readonly outbound: Outbound
+  readonly journal: TransferJournal
   readonly board: StatusBoard
   readonly log: Log
   readonly clock?: WallClock
   readonly random?: () => number
-  readonly transfer?: Partial<Pick<TransferOptions, 'concurrency' | 'attempts' | 'pauseMs'>>
+  readonly transfer?: Partial<Pick<TransferOptions, 'concurrency' | 'attempts' | 'pauseMs' | 'partBytes'>>
   /** Told after each iteration that changed what is here. */
   readonly onIteration?: () => void
 }
 
 /** Every so many rounds, what is here is looked at too, and referrers are asked for where the parent lists tags only. */
 const thoroughEvery = 10
+const unwantedAfterMs = 24 * 3_600_000
 /** A device's clock may be set long after its start, by years: nobody sleeps longer without another look at it. */
 const longestSleepMs = 10 * 60_000
 
 export function createSyncEngine(options: EngineOptions): SyncEngine {
-  const { registry, blobs, records, bases, outbound, board, log, onIteration } = options
+  const { registry, blobs, records, bases, outbound, journal, board, log, onIteration } = options
   const { clock = systemWallClock, random = Math.random } = options
   const onBytes = (bytes: number) => board.arrived({ bytes })
-  const transfers = createTransfers({ blobs, concurrency: 6, ...options.transfer, onBytes })
+  const transfers = createTransfers({ blobs, journal, concurrency: 16, ...options.transfer, onBytes })
   let memory = createRoundMemory()
   let wish: SyncWish | undefined
   let callOff: () => void = () => {}
@@ -98,6 +101,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
     // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.
     if (!signal.aborted && outcome.reached) rounds++
+    if (!signal.aborted && outcome.reached) await dropUnwanted(outcome)
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
     if (last) logOutcome(last)
@@ -110,6 +114,17 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     if (signal.aborted) return { correlationId, reached: connectionState !== 'Offline', details }
     log.warn({ code: codeOf(error), reason: describe(error) }, 'iteration failed')
     return { correlationId, reached: isContact(error), details: [detailOf(error, 'sync')] }
+  }
+
+  /** After a round in which all went well nothing is missing; after another one, what nobody has wanted for a day. */
+  async function dropUnwanted({ details }: IterationOutcome): Promise<void> {
+    const since = details.length === 0 ? undefined : new Date(clock.now().getTime() - unwantedAfterMs)
+    try {
+      const transfers = await journal.drop(since)
+      if (transfers > 0) log.info({ transfers }, 'partial transfers dropped')
+    } catch (error) {
+      log.warn({ code: codeOf(error), reason: describe(error) }, 'partial transfers not dropped')
+    }
   }
 
   function logOutcome(last: IterationSummary): void {

@@ -2,6 +2,10 @@
 export interface Places {
   /** Resolves to the way to leave again. Rejects with the signal's reason, and then holds no place. */
   take(signal: AbortSignal): Promise<() => void>
+  /** At once or not at all. */
+  takeFree(): (() => void) | undefined
+  /** How many wait. */
+  readonly waiting: number
 }
 
 export function createPlaces(count: number): Places {
@@ -18,6 +22,14 @@ export function createPlaces(count: number): Places {
       if (free > 0) free--
       else await turn(waiting, signal)
       return once(leave)
+    },
+    takeFree() {
+      if (free === 0) return undefined
+      free--
+      return once(leave)
+    },
+    get waiting() {
+      return waiting.length
     }
   }
 }

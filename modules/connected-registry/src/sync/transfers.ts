@@ -1,84 +1,81 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { ContentSource } from '../protocol/content.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
-import type { BlobStore } from '../storage/blob-store.ts'
+import { type BlobStore, DigestMismatchError } from '../storage/blob-store.ts'
+import { createPace, type Pace } from './pace.ts'
 import { createPlaces } from './places.ts'
-import { isPassing } from './problems.ts'
+import { type ReceiveOptions, receive } from './receive.ts'
+import type { TransferJournal } from './transfer-journal.ts'
 
 /** Brings blobs into the store: a bounded number at once, one transfer of a digest at a time however many want it. */
 export interface Transfers {
-  /** Resolves when the blob is in the store, verified and durable. */
+  /** Resolves when the blob is in the store, verified and durable. What came before a failure is kept for the next one. */
   bring(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void>
 }
 
-export interface TransferOptions {
+export interface TransferOptions
+  extends Partial<Pick<ReceiveOptions, 'attempts' | 'pauseMs' | 'partBytes' | 'onBytes'>> {
   readonly blobs: BlobStore
-  /** Transfers at once, over all repositories. */
+  readonly journal: TransferJournal
+  /** Connections that bring content at once, over all repositories. */
   readonly concurrency: number
-  /** Attempts without a single new byte before a transfer is given up. */
-  readonly attempts?: number
-  readonly pauseMs?: (attempt: number) => number
-  /** Told of every chunk that was written. */
-  readonly onBytes?: (count: number) => void
+  readonly pace?: Pace
+  /** Spans of time. */
+  readonly now?: () => number
 }
 
-/** Who is asked to wait longer gives up; a later round asks again. */
-const longestPauseMs = 60_000
+/** Beginnings of a blob that turned out to be something else, in one round. */
+const beginnings = 2
+/** A parent whose content is wrong again and again is not asked for it in every round: it costs all its bytes. */
+const spoiledLimit = { rounds: 3, pauseMs: 3_600_000 }
+const usualPartBytes = 8 * 1024 * 1024
 
 export function createTransfers(options: TransferOptions): Transfers {
-  const { blobs, concurrency, attempts = 4, pauseMs = jitteredPause, onBytes = () => {} } = options
+  const { blobs, journal, concurrency, now = () => performance.now() } = options
   const running = new Map<Digest, Transfer>()
   const places = createPlaces(concurrency)
+  const receiving: ReceiveOptions = {
+    attempts: 4,
+    pauseMs: jitteredPause,
+    partBytes: usualPartBytes,
+    onBytes: () => {},
+    pace: createPace(),
+    ...options,
+    places
+  }
+  const spoiled = createSpoiled(now)
 
   async function transfer(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
-    if (await blobs.stat(descriptor.digest)) return
-    const upload = await blobs.beginUpload()
-    try {
-      await receive(upload, descriptor, source, signal)
-      await blobs.commit(upload, descriptor.digest)
-    } finally {
-      await blobs.cancel(upload)
-    }
-  }
-
-  /** Goes on at the byte where the last attempt ended. An attempt that brought bytes is no failure: links are cut often. */
-  async function receive(upload: string, descriptor: Descriptor, source: ContentSource, signal: AbortSignal) {
-    for (let failures = 0; ; ) {
-      const before = await sizeOf(upload)
+    const { digest } = descriptor
+    if (await blobs.stat(digest)) return
+    spoiled.check(digest)
+    for (let left = beginnings; ; left--) {
       try {
-        if (before < descriptor.size || before === 0) await receiveFrom(before, upload, descriptor, source, signal)
-        return
+        await attempt(descriptor, source, signal)
+        return spoiled.forget(digest)
       } catch (error) {
-        signal.throwIfAborted()
-        failures = (await sizeOf(upload)) > before ? 0 : failures + 1
-        const wait = Math.max(pauseMs(failures), askedPauseMs(error))
-        if (failures >= attempts || !isPassing(error) || wait > longestPauseMs) throw error
-        await pause(wait, undefined, { signal })
+        if (!(error instanceof DigestMismatchError)) throw error
+        if (left > 1) continue
+        spoiled.note(digest, error)
+        throw error
       }
     }
   }
 
-  async function receiveFrom(
-    offset: number,
-    upload: string,
-    descriptor: Descriptor,
-    source: ContentSource,
-    signal: AbortSignal
-  ) {
-    const content = await source.blob(descriptor, offset, signal)
-    const { start, bytes } = content
-    const fresh = start < offset ? skip(bytes, offset - start) : bytes
+  async function attempt(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
+    const { digest } = descriptor
+    const upload = await journal.open(descriptor)
     try {
-      await blobs.append(upload, counted(fresh, onBytes), { at: offset, signal })
-    } finally {
-      // A store that refuses before it reads leaves the bytes, and what they come over, to us.
-      content.close?.()
+      await receive(receiving, { upload, descriptor, source, signal })
+      await blobs.commit(upload, digest)
+    } catch (error) {
+      if (error instanceof DigestMismatchError) await journal.end(digest, upload)
+      await journal.leave(digest, upload)
+      // Room for what clients push counts for more than what may be fetched again.
+      if (isFull(error)) await journal.drop()
+      throw error
     }
-  }
-
-  async function sizeOf(upload: string): Promise<number> {
-    return (await blobs.uploadState(upload))?.size ?? 0
+    await journal.end(digest, upload)
   }
 
   function begin(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
@@ -129,33 +126,26 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
   }
 }
 
-/** How long the other side, or the breaker in front of it, asks us to wait. */
-function askedPauseMs(error: unknown): number {
-  if (!(error instanceof Error) || !('retryAfterMs' in error)) return 0
-  return typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 function jitteredPause(attempt: number): number {
   return 250 * 2 ** attempt * (0.5 + Math.random())
 }
 
-async function* counted(
-  bytes: AsyncIterable<Uint8Array>,
-  onBytes: (count: number) => void
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of bytes) {
-    yield chunk
-    onBytes(chunk.byteLength)
-  }
-}
-
-async function* skip(bytes: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
-  let left = count
-  for await (const chunk of bytes) {
-    if (chunk.byteLength <= left) left -= chunk.byteLength
-    else {
-      yield left > 0 ? chunk.subarray(left) : chunk
-      left = 0
-    }
+/** Blobs that a parent sent wrong, round after round. */
+function createSpoiled(now: () => number) {
+  const rounds = new Map<Digest, { readonly count: number; readonly error: Error; readonly at: number }>()
+  return {
+    /** Throws what was wrong, where it is too early to ask again. */
+    check(digest: Digest): void {
+      const known = rounds.get(digest)
+      if (known && known.count >= spoiledLimit.rounds && now() - known.at < spoiledLimit.pauseMs) throw known.error
+    },
+    note(digest: Digest, error: Error): void {
+      rounds.set(digest, { count: (rounds.get(digest)?.count ?? 0) + 1, error, at: now() })
+    },
+    forget: (digest: Digest) => void rounds.delete(digest)
   }
 }

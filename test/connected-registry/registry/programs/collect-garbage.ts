@@ -18,7 +18,7 @@ import {
 const [dataVolume = ''] = process.argv.slice(2)
 const store = await openStore(dataVolume)
 const policy = { graceMs: 0, untaggedAfterMs: 0, isWanted: async () => false }
-const world = createWorld(await createRegistry({ ...store, policy: () => policy }), store.blobs)
+const world = await createWorld(await createRegistry({ ...store, policy: () => policy }), store.blobs)
 
 const pick = <T>(values: readonly T[]): T => values[randomInt(values.length)]!
 

@@ -1,0 +1,184 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { BlobContent, ContentSource } from '../protocol/content.ts'
+import type { Descriptor } from '../protocol/descriptor.ts'
+import type { BlobStore, ByteRange, UploadState } from '../storage/blob-store.ts'
+import type { Pace } from './pace.ts'
+import type { Places } from './places.ts'
+import { isPassing } from './problems.ts'
+
+export interface ReceiveOptions {
+  readonly blobs: BlobStore
+  /** For the parts that come beside the first one; whoever receives holds a place already. */
+  readonly places: Places
+  readonly pace: Pace
+  /** Attempts without a single new byte before it is given up. */
+  readonly attempts: number
+  readonly pauseMs: (attempt: number) => number
+  readonly partBytes: number
+  readonly onBytes: (count: number) => void
+}
+
+export interface Wanted {
+  readonly upload: string
+  readonly descriptor: Descriptor
+  readonly source: ContentSource
+  readonly signal: AbortSignal
+}
+
+/** Who is asked to wait longer gives up; a later round asks again. */
+const longestPauseMs = 60_000
+/** Blobs of fewer parts come in one piece. */
+const leastParts = 3
+
+/** Brings what an upload does not hold yet. An attempt that brought bytes is no failure: links are cut often. */
+export async function receive(options: ReceiveOptions, wanted: Wanted): Promise<void> {
+  const { attempts, pauseMs } = options
+  const receiver = createReceiver(options, wanted)
+  for (let failures = 0; ; ) {
+    const before = await receiver.held()
+    try {
+      return await receiver.receive()
+    } catch (error) {
+      wanted.signal.throwIfAborted()
+      failures = (await receiver.held()) > before ? 0 : failures + 1
+      const wait = Math.max(pauseMs(failures), askedPauseMs(error))
+      if (failures >= attempts || !isPassing(error) || wait > longestPauseMs) throw error
+      await pause(wait, undefined, { signal: wanted.signal })
+    }
+  }
+}
+
+function createReceiver(
+  { blobs, places, pace, partBytes, onBytes }: ReceiveOptions,
+  { upload, descriptor, source, signal }: Wanted
+) {
+  const { size } = descriptor
+  const isLarge = size >= leastParts * partBytes
+  let givesParts = true
+
+  async function state(): Promise<UploadState> {
+    return (await blobs.uploadState(upload)) ?? { size: 0, end: 0, missing: [] }
+  }
+
+  async function whole(gap: ByteRange): Promise<void> {
+    const content = await open(gap)
+    await append(content, gap, false)
+  }
+
+  /** One of several at once: a source that begins elsewhere gives no parts, and would give the whole blob to each. */
+  async function part(range: ByteRange): Promise<void> {
+    const content = await open(range)
+    if (content.start === range.first) return append(content, range, true)
+    content.close?.()
+    givesParts = false
+  }
+
+  function open({ first, last }: ByteRange): Promise<BlobContent> {
+    return source.blob(descriptor, first, signal, last === size - 1 ? undefined : last)
+  }
+
+  async function append(content: BlobContent, { first, last }: ByteRange, sparse: boolean): Promise<void> {
+    const measured = pace.measure(counted(within(content, first, last), onBytes))
+    try {
+      await blobs.append(upload, measured, { at: first, sparse, signal })
+    } finally {
+      // A store that refuses before it reads leaves the bytes, and what they come over, to us.
+      content.close?.()
+    }
+  }
+
+  /** As many at once as there are parts and free places; who waits for a place comes first. */
+  async function inParts(parts: readonly ByteRange[]): Promise<void> {
+    const queue = [...parts]
+    const beside: Promise<void>[] = []
+    let failure: { readonly error: unknown } | undefined
+    const goesOn = () => givesParts && failure === undefined
+
+    function recruit(): void {
+      while (queue.length > 0 && goesOn()) {
+        const leave = places.takeFree()
+        if (!leave) return
+        beside.push(work(() => places.waiting > 0).finally(leave))
+      }
+    }
+
+    async function work(isEnough: () => boolean): Promise<void> {
+      for (let range = queue.shift(); range; range = queue.shift()) {
+        await part(range).catch((error: unknown) => {
+          failure ??= { error }
+        })
+        if (!goesOn() || isEnough()) return
+        recruit()
+      }
+    }
+
+    const own = work(() => false)
+    recruit()
+    await own
+    // Those that are at work may bring others along.
+    for (let ended = 0; ended < beside.length; ended++) await beside[ended]
+    if (failure) throw failure.error
+  }
+
+  async function step(gaps: readonly ByteRange[]): Promise<void> {
+    const [gap] = gaps
+    if (!gap) return
+    if (!isLarge || !givesParts || pace.isLong === false) return whole(gap)
+    const parts = gaps.flatMap((range) => partsOf(range, partBytes))
+    const [first = gap] = parts
+    // The first one tells how long the link is.
+    return pace.isLong && parts.length > 1 ? inParts(parts) : whole(first)
+  }
+
+  return {
+    async held(): Promise<number> {
+      const { end, missing } = await state()
+      return missing.reduce((sum, { first, last }) => sum - (last + 1 - first), end)
+    },
+    async receive(): Promise<void> {
+      if (size === 0) return whole({ first: 0, last: -1 })
+      for (let gaps = gapsOf(await state(), size); gaps.length > 0; gaps = gapsOf(await state(), size)) {
+        await step(gaps)
+      }
+    }
+  }
+}
+
+function gapsOf({ end, missing }: UploadState, size: number): readonly ByteRange[] {
+  return end < size ? [...missing, { first: end, last: size - 1 }] : missing
+}
+
+function partsOf({ first, last }: ByteRange, partBytes: number): readonly ByteRange[] {
+  const count = Math.ceil((last + 1 - first) / partBytes)
+  return Array.from({ length: count }, (_, index) => {
+    const from = first + index * partBytes
+    return { first: from, last: Math.min(from + partBytes - 1, last) }
+  })
+}
+
+/** The bytes from `first` to `last`, whatever comes before and behind them. */
+async function* within({ start, bytes }: BlobContent, first: number, last: number): AsyncGenerator<Uint8Array> {
+  let at = start
+  for await (const chunk of bytes) {
+    const wanted = chunk.subarray(Math.max(0, first - at), last + 1 - at)
+    if (wanted.byteLength > 0) yield wanted
+    at += chunk.byteLength
+    if (at > last + 1) return
+  }
+}
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  onBytes: (count: number) => void
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    yield chunk
+    onBytes(chunk.byteLength)
+  }
+}
+
+/** How long the other side, or the breaker in front of it, asks us to wait. */
+function askedPauseMs(error: unknown): number {
+  if (!(error instanceof Error) || !('retryAfterMs' in error)) return 0
+  return typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0
+}
