@@ -126,6 +126,14 @@ const wrong: readonly (readonly [what: string, document: unknown, ...problems: R
         /^clientTokens\.0\.actions\.1: is no action/
       ] as const
   ),
+  ...['repositories/a/*/b/content/read', 'repositories/a/b*/content/read'].map(
+    (action) =>
+      [
+        `the wildcard in ${action}`,
+        { clientTokens: [{ ...token, actions: [action] }] },
+        /^clientTokens\.0\.actions\.0: is no action of a scope map: a \* must be the whole last segment$/
+      ] as const
+  ),
   ['an unknown log level', { logLevel: 'Trace' }, /^logLevel: /],
   ['an unknown key', { repository: ['a'] }, /^repository: unknown setting$/],
   ['an unknown key further down', { sync: { cron: '* * * * *' } }, /^sync\.cron: unknown setting$/],

@@ -4,7 +4,7 @@ import { formatTokenNamePattern, parseTokenNamePattern, type TokenNamePattern } 
 import { isTokenName, type Token } from './access/tokens.ts'
 import { checked, type Problems } from './checked-schema.ts'
 import { readDuration } from './durations.ts'
-import { parseScopeMap } from './protocol/scope-map.ts'
+import { parseScopeMap, ruleProblem } from './protocol/scope-map.ts'
 
 /** Client tokens of the settings: those that are configured here, and the names that the parent may prove. */
 export interface TokenSettings {
@@ -33,10 +33,7 @@ const configured = z.strictObject({
     )
     .min(1)
     .max(2),
-  actions: z
-    .array(z.string().refine(isAction, 'is no action, such as repositories/<repository>/content/read'))
-    .min(1)
-    .max(actionLimit)
+  actions: z.array(checked(z.string(), readAction)).min(1).max(actionLimit)
 })
 
 const delegated = z.strictObject({
@@ -51,8 +48,9 @@ export const tokensSchema = checked(
 
 export const delegationSchema = z.strictObject({ keptFor: checked(z.string(), readKeptFor).optional() })
 
-function isAction(text: string): boolean {
-  return parseScopeMap([text]).problems.length === 0
+function readAction(text: string): string | Problems {
+  const problem = ruleProblem(text)
+  return problem === undefined ? text : { problems: [`is no action of a scope map: ${problem}`] }
 }
 
 type Configured = z.output<typeof configured>

@@ -55,6 +55,12 @@ export function parseScopeMap(texts: readonly string[]): { scopeMap: ScopeMap; p
   return { scopeMap: { repositories: [...repositories.values()], gateways: [...gateways.values()] }, problems }
 }
 
+/** Why a text is no rule, without its words: they may be a secret in the wrong place. Undefined: it is one. */
+export function ruleProblem(text: string): string | undefined {
+  const rule = parseRule(text)
+  return typeof rule === 'string' ? rule : undefined
+}
+
 export function allows(scopeMap: ScopeMap, action: Action, repository: string): boolean {
   return scopeMap.repositories.some((rule) => rule.actions.includes(action) && matchesPattern(rule.pattern, repository))
 }
@@ -76,13 +82,13 @@ function repositoryRule(name: string, verb: string | undefined): RepositoryRule 
   const pattern = parseRepositoryPattern(name)
   const action = allActions.find((action) => action === verb)
   if (!pattern) return name.includes('*') ? 'a * must be the whole last segment' : 'is no repository name'
-  return action ? { pattern, actions: [action] } : `${verb} is none of ${allActions.join(', ')}`
+  return action ? { pattern, actions: [action] } : `must end with one of ${allActions.join(', ')}`
 }
 
 function gatewayRule(name: string, verb: string | undefined): GatewayRule | string {
   const action = gatewayActions.find((action) => action === verb)
   if (!/^[a-zA-Z0-9_-]+$/.test(name)) return 'is no name of a connected registry'
-  return action ? { name: name.toLowerCase(), actions: [action] } : `${verb} is none of ${gatewayActions.join(', ')}`
+  return action ? { name: name.toLowerCase(), actions: [action] } : `must end with one of ${gatewayActions.join(', ')}`
 }
 
 function addRule<Verb, Rule extends { readonly actions: readonly Verb[] }>(
