@@ -179,6 +179,6 @@ test('whoever guesses is told how long to wait, and the log says who it was with
   assert.deepEqual([slowed.status, slowed.code], [429, 'TOOMANYREQUESTS'])
   assert.ok(Number(slowed.headers['retry-after']) >= 1)
   assert.match(served.log(), /"name":"reader","address":"127\.0\.0\.1","reason":"wrong password"/)
-  assert.match(served.log(), /"reason":"too many attempts"/)
+  assert.match(served.log(), /"reason":"too many failed attempts to log in"/)
   assert.doesNotMatch(served.log(), /guess-|10\.9\.9/)
 })

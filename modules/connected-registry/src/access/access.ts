@@ -1,4 +1,5 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import { RegistryError } from '../protocol/errors.ts'
 import type { TokenScope } from '../protocol/token-scope.ts'
 import { createAccessTokens, type IssuedToken } from './access-tokens.ts'
 import { createAttempts } from './attempts.ts'
@@ -61,11 +62,12 @@ export function createAccess({
   }
 
   async function prove(login: Login): Promise<Proof> {
+    const { name, address } = login
     const proof = await proveHereOrAbove(login).catch((error: unknown) => {
-      refusals.note({ name: login.name, address: login.address, reason: 'too many attempts' })
+      if (error instanceof RegistryError) refusals.note({ name, address, reason: error.message })
       throw error
     })
-    if (proof.kind === 'refused') refusals.note({ name: login.name, address: login.address, reason: proof.reason })
+    if (proof.kind === 'refused') refusals.note({ name, address, reason: proof.reason })
     return proof
   }
 

@@ -1,5 +1,4 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
-import type { RefusalReason } from './credentials.ts'
 import { isTokenName } from './tokens.ts'
 
 /** Somebody was not let in. Never the secret that was shown. */
@@ -7,7 +6,7 @@ export interface Refusal {
   /** As it was given: anybody's text. Left out where it was not readable. */
   readonly name?: string
   readonly address: string
-  readonly reason: RefusalReason | 'too many attempts' | 'refresh token not in force'
+  readonly reason: string
 }
 
 export interface RefusalLog {
