@@ -6,7 +6,7 @@ import type { SettingsSources } from './settings-sources.ts'
 import { noTraffic } from './site.ts'
 import { createDetailLog, createStamp, delegationDetails, settingsDetails, storeDetails } from './status-details.ts'
 import type { Json } from './storage/record-store.ts'
-import { countStorage, type StorageFigures } from './storage-figures.ts'
+import { readStorage, type StorageFigures } from './storage-figures.ts'
 import { describe } from './sync/problems.ts'
 import type { StatusBoard } from './sync/status.ts'
 
@@ -104,21 +104,27 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
     }
   }
 
-  async function count(): Promise<void> {
-    isCountDue = false
-    const { site, store } = subject ?? {}
-    if (!site || !store || stopping.signal.aborted) return
+  async function countStore(): Promise<void> {
+    const { store } = subject ?? {}
+    if (!store || stopping.signal.aborted) return
     try {
-      storage = await countStorage(site.registry, store, dataVolume, stopping.signal)
-      await countUploads()
-      changed()
+      storage = await readStorage(store, dataVolume, stopping.signal)
     } catch (error) {
       if (!stopping.signal.aborted) log.warn({ reason: describe(error) }, 'store not counted')
     }
   }
 
+  async function count(): Promise<void> {
+    isCountDue = false
+    await countStore()
+    await countUploads()
+    changed()
+  }
+
   return {
     async status() {
+      // The first count may take its time; from then on it costs nothing to be exact.
+      if (storage) await countStore()
       await countUploads()
       return plainJson(fullStatus(parts()))
     },

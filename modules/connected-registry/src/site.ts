@@ -64,7 +64,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const { settings, board, log, onIteration, onDelegation, dispatcher } = options
   const { blobs, records, instanceId } = store
   const bases = createBases(records)
-  const registry = await createRegistry({ blobs, records, policy: () => policy() })
+  const registry = await createRegistry({ blobs, records, policy: () => policy(), admit: store.disk.admit })
   const outbound = createOutbound({ registry, records })
   const policy = createGarbagePolicy({ settings, bases, outbound, board })
   const journal = await openTransferJournal({ blobs, records })

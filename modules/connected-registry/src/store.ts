@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { BlobStore } from './storage/blob-store.ts'
+import { type CountedRecords, countRecords } from './storage/counted-records.ts'
 import { createDiskGuard, type DiskGuard } from './storage/disk-guard.ts'
 import { createFilesystemBlobStore } from './storage/filesystem.ts'
-import { guardBlobs } from './storage/guarded-blobs.ts'
+import { type GuardedBlobs, guardBlobs } from './storage/guarded-blobs.ts'
 import { keys, storePaths } from './storage/layout.ts'
 import type { Json, RecordStore } from './storage/record-store.ts'
 import { createSqliteRecordStore } from './storage/sqlite.ts'
@@ -26,7 +27,18 @@ export interface Store {
   readonly instanceId: string
   /** Why the state is not what this module last wrote: its file was broken, or is gone. */
   readonly stateProblem?: string
+  /** What it holds: counted when it is first asked for, which the signal may end, and kept up from then on. */
+  figures(signal?: AbortSignal): Promise<StoreFigures>
   close(): Promise<void>
+}
+
+export interface StoreFigures {
+  readonly repositories: number
+  /** One in each repository that holds it. */
+  readonly manifests: number
+  readonly blobs: number
+  /** Of blobs and manifests, each once. */
+  readonly bytes: number
 }
 
 /** Throws where the data volume cannot be written, is in use by another process, or was written by a newer version. */
@@ -43,16 +55,34 @@ export async function openStore(dataVolume: string): Promise<Store> {
     opened.push(files)
     const disk = createDiskGuard({ path: paths.root })
     opened.push({ close: async () => disk.close() })
-    const records = await createSqliteRecordStore(paths.records)
+    const records = countRecords(await createSqliteRecordStore(paths.records))
     opened.push(records)
     const state = await openStateFile<ModuleState>(paths.state, { parse: parseState, empty: {} })
     const stateProblem = state.problem ?? (await lossOf(paths.state, records, state))
     const instanceId = await ensureInstanceId(records, state)
-    return { blobs: guardBlobs(files, disk), disk, records, state, instanceId, stateProblem, close: closeAll }
+    const blobs = guardBlobs(files, disk)
+    disk.addUsage(async () => (await records.totals.manifestContent.read()).bytes)
+    const figures = (signal?: AbortSignal) => readFigures(blobs, records, signal)
+    return { blobs, disk, records, state, instanceId, stateProblem, figures, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error
   }
+}
+
+async function readFigures(
+  blobs: GuardedBlobs,
+  { totals }: CountedRecords,
+  signal?: AbortSignal
+): Promise<StoreFigures> {
+  const [repositories, manifests, content, stored] = await Promise.all([
+    totals.repositories.read(signal),
+    totals.manifests.read(signal),
+    totals.manifestContent.read(signal),
+    blobs.total.read(signal)
+  ])
+  const bytes = stored.bytes + content.bytes
+  return { repositories: repositories.count, manifests: manifests.count, blobs: stored.count, bytes }
 }
 
 /** Every start writes the instance id to both places. */

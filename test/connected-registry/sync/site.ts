@@ -71,6 +71,8 @@ export interface TestSiteOptions {
   readonly clock?: WallClock
   readonly schedule?: Schedule
   readonly transfer?: EngineOptions['transfer']
+  /** Refuses manifests, as a full disk does. */
+  readonly admit?: () => Promise<void>
 }
 
 /** Never due by itself within a test: iterations run when they are asked for. */
@@ -90,7 +92,7 @@ export async function openSite(
   const { blobs = createMemoryBlobStore(), records = createMemoryRecordStore() } = options
   let { mode = 'ReadOnly' } = options
   const log = options.log ?? createLog({ module: 'test', level: 'None' })
-  const registry = await createRegistry({ blobs, records })
+  const registry = await createRegistry({ blobs, records, admit: options.admit })
   const bases = createBases(records)
   const outbound = createOutbound({ registry, records })
   const listeners = new Set<() => void>()

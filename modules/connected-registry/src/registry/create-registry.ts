@@ -19,6 +19,8 @@ export interface RegistryDeps {
   readonly now?: () => Date
   /** Of the garbage collection. */
   readonly policy?: () => GarbagePolicy
+  /** Throws where a manifest must not come in: StoreError `ENOSPC` or `EDQUOT`. */
+  readonly admit?: () => Promise<void>
 }
 
 /** A registry over the two seams. One process at a time may write to a store: the change log has one writer. */
@@ -26,7 +28,8 @@ export async function createRegistry({
   blobs,
   records,
   now = () => new Date(),
-  policy
+  policy,
+  admit = async () => {}
 }: RegistryDeps): Promise<Registry> {
   await ensureIndexes(records, now)
   const log = await createChangeLog(records, now)
@@ -34,7 +37,7 @@ export async function createRegistry({
   const linked = createBlobs({ blobs, records, log, holds, now })
   return {
     repositories: createRepositories({ records, log }),
-    manifests: createManifests({ records, blobs, log, now }),
+    manifests: createManifests({ records, blobs, log, now, admit }),
     blobs: linked,
     uploads: await createUploads({ blobs, records, linked, now }),
     tags: createTags({ records, log, now }),

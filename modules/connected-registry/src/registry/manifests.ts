@@ -22,11 +22,12 @@ export interface ManifestsDeps {
   readonly records: RecordStore
   readonly log: ChangeLog
   readonly now: () => Date
+  readonly admit: () => Promise<void>
 }
 
 const cacheBytes = 32 * 1024 * 1024
 
-export function createManifests({ records, blobs, log, now }: ManifestsDeps): Manifests {
+export function createManifests({ records, blobs, log, now, admit }: ManifestsDeps): Manifests {
   const readBytes = cachedBytes(records)
 
   const stat: Manifests['stat'] = async (repository, reference) => {
@@ -46,6 +47,7 @@ export function createManifests({ records, blobs, log, now }: ManifestsDeps): Ma
     const { mediaType } = manifest
     const { digest, size } = stored.descriptor
     const { tag, moreTags = [], origin, sparse = false } = options
+    await admit()
     const image = await imageFacts(blobs, manifest)
     await transact(log, termsOf(repository, tag, options), async (draft) => {
       const at = now().toISOString()
@@ -67,6 +69,7 @@ export function createManifests({ records, blobs, log, now }: ManifestsDeps): Ma
     get,
     isWhole: (repository, digest, wants) => isWhole({ records, readBytes, wants }, repository, digest),
     put,
+    admit,
     list: (repository, page) => listManifests(records, repository, page),
     remove: (repository, digest, options) =>
       transact(log, options, (draft) => {

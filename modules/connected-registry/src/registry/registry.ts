@@ -49,6 +49,8 @@ export interface Manifests {
    * manifests of an index where it is put `sparse`. Resolves to what the manifest says.
    */
   put(repository: string, manifest: StoredManifest, options: PutOptions): Promise<Manifest>
+  /** Throws what keeps any manifest from coming in, such as a full disk; `put` asks by itself. */
+  admit(): Promise<void>
   /** With every tag that points at it. False: it was not here, or `unlessNeeded` kept it. */
   remove(repository: string, digest: Digest, options: RemoveOptions): Promise<boolean>
 }

@@ -12,6 +12,7 @@ export function createUnavailableRegistry(): Registry {
       isWhole: unavailable,
       list: unavailable,
       put: unavailable,
+      admit: unavailable,
       remove: unavailable
     },
     blobs: {

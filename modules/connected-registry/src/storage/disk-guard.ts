@@ -11,8 +11,8 @@ export interface DiskGuard {
   readonly problem: string | undefined
   /** Bytes that content may take; undefined: as many as there are. What is there already stays, however much it is. */
   setQuota(bytes: number | undefined): void
-  /** Bytes that content takes, those that are arriving included; asked for only where there is a quota. */
-  useUsage(usage: () => Promise<number>): void
+  /** Bytes that one kind of content takes, those that are arriving included; asked for only where there is a quota. */
+  addUsage(usage: () => Promise<number>): void
   /** Called when a problem comes, changes or goes. */
   onChange(listener: () => void): void
   close(): void
@@ -42,7 +42,8 @@ const freshMs = 100
 
 export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
   const { path, statfs: figuresOf = statfs, now = () => performance.now(), everyMs = 5000 } = options
-  let [quota, usage]: [number | undefined, (() => Promise<number>) | undefined] = [undefined, undefined]
+  const usages: (() => Promise<number>)[] = []
+  let quota: number | undefined
   let failure: StoreError | undefined
   let looking: { readonly since: number; readonly done: Promise<void> } | undefined
   let tell: () => void = () => {}
@@ -54,8 +55,10 @@ export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
     const free = bavail * bsize
     if (free < kept)
       return conclude(refusal('ENOSPC', `the disk is nearly full: ${mib(free)} free, ${mib(kept)} are kept`))
-    const used = quota === undefined ? 0 : ((await usage?.()) ?? 0)
-    if (quota === undefined || used < quota) return conclude(undefined)
+    if (quota === undefined) return conclude(undefined)
+    const taken = await Promise.all(usages.map((usage) => usage()))
+    const used = taken.reduce((sum, bytes) => sum + bytes, 0)
+    if (used < quota) return conclude(undefined)
     conclude(refusal('EDQUOT', `the quota of ${mib(quota)} is used up: ${mib(used)} are taken`))
   }
 
@@ -93,8 +96,8 @@ export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
       quota = bytes
       void look()
     },
-    useUsage(next) {
-      usage = next
+    addUsage(usage) {
+      usages.push(usage)
     },
     onChange(listener) {
       tell = listener

@@ -1,6 +1,12 @@
 import type { Digest } from '../protocol/digest.ts'
 import type { BlobStore } from './blob-store.ts'
 import type { DiskGuard } from './disk-guard.ts'
+import { createRunningTotal, type RunningTotal } from './running-total.ts'
+
+export interface GuardedBlobs extends BlobStore {
+  /** Of the blobs that are here. */
+  readonly total: RunningTotal
+}
 
 /** Bytes of one upload between two questions. */
 const askEveryBytes = 16 * 1024 * 1024
@@ -9,9 +15,9 @@ const askEveryBytes = 16 * 1024 * 1024
  * A blob store that takes in nothing which the disk has no room for: StoreError `ENOSPC` or `EDQUOT` before an upload begins and
  * while its bytes come. Reading and removing go on.
  */
-export function guardBlobs(blobs: BlobStore, guard: DiskGuard): BlobStore {
+export function guardBlobs(blobs: BlobStore, guard: DiskGuard): GuardedBlobs {
   const usage = createUsage(blobs)
-  guard.useUsage(usage.bytes)
+  guard.addUsage(usage.bytes)
 
   async function* admitted(id: string, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     let since = 0
@@ -28,6 +34,7 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): BlobStore {
 
   return {
     ...blobs,
+    total: usage.stored,
     async beginUpload() {
       await guard.admit()
       return blobs.beginUpload()
@@ -40,7 +47,7 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): BlobStore {
       try {
         const known = await usage.sizeOf(expected)
         const descriptor = await blobs.commit(id, expected)
-        usage.changed(expected, descriptor.size - known)
+        if (known === undefined) usage.added(expected, descriptor.size)
         return descriptor
       } finally {
         usage.ended(id)
@@ -56,38 +63,25 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): BlobStore {
     async remove(digest) {
       const known = await usage.sizeOf(digest)
       const removed = await blobs.remove(digest)
-      if (removed) usage.changed(digest, -known)
+      if (removed) usage.removed(digest, known)
       return removed
     },
     async quarantine(digest) {
       const known = await usage.sizeOf(digest)
       const moved = await blobs.quarantine(digest)
-      if (moved) usage.changed(digest, -known)
+      if (moved) usage.removed(digest, known)
       return moved
     }
   }
 }
 
-/** Bytes of all blobs and of what is arriving: counted when they are first asked for, and kept up from then on. */
+/** Bytes of all blobs and of what is arriving. */
 function createUsage(blobs: BlobStore) {
+  const stored = createRunningTotal(() => sizes(blobs))
   const arriving = new Map<string, number>()
-  let counting: Promise<number> | undefined
-  /** The last digest that was counted; what happens behind it will be counted as it is then. */
-  let counted = ''
-  let changes = 0
+  let counting: Promise<void> | undefined
   /** Uploads that ended while the open ones are looked through: an entry of that list may come late. */
   let over: Set<string> | undefined
-
-  async function count(): Promise<number> {
-    await countUploads()
-    let bytes = 0
-    for await (const digest of blobs.list()) {
-      counted = digest
-      bytes += (await blobs.stat(digest))?.size ?? 0
-    }
-    counted = aboveAllDigests
-    return bytes
-  }
 
   /** What an upload held before this process went on with it counts as well. */
   async function countUploads(): Promise<void> {
@@ -99,27 +93,30 @@ function createUsage(blobs: BlobStore) {
     over = undefined
   }
 
-  /** A count that failed is worth nothing; who asks next begins a new one. */
+  /** Who asks next looks through them anew. */
   function forget(error: unknown): never {
     counting = undefined
-    counted = ''
-    changes = 0
     over = undefined
     throw error
   }
 
   return {
+    stored,
     async bytes(): Promise<number> {
-      counting ??= count().catch(forget)
-      const atFirst = await counting
-      return [...arriving.values()].reduce((sum, bytes) => sum + bytes, atFirst + changes)
+      counting ??= countUploads().catch(forget)
+      await counting
+      const { bytes } = await stored.read()
+      return [...arriving.values()].reduce((sum, one) => sum + one, bytes)
     },
-    /** 0 where nobody counts. */
-    async sizeOf(digest: Digest): Promise<number> {
-      return counting ? ((await blobs.stat(digest))?.size ?? 0) : 0
+    /** Undefined: it is not here, or nobody counts. */
+    async sizeOf(digest: Digest): Promise<number | undefined> {
+      return stored.isKept ? (await blobs.stat(digest))?.size : undefined
     },
-    changed(digest: Digest, bytes: number): void {
-      if (digest <= counted) changes += bytes
+    added(digest: Digest, bytes: number): void {
+      stored.changed(digest, { count: 1, bytes })
+    },
+    removed(digest: Digest, bytes: number | undefined): void {
+      if (bytes !== undefined) stored.changed(digest, { count: -1, bytes: -bytes })
     },
     arrived(id: string, bytes: number): void {
       arriving.set(id, (arriving.get(id) ?? 0) + bytes)
@@ -131,4 +128,9 @@ function createUsage(blobs: BlobStore) {
   }
 }
 
-const aboveAllDigests = '~'
+async function* sizes(blobs: BlobStore): AsyncGenerator<[Digest, number]> {
+  for await (const digest of blobs.list()) {
+    const size = (await blobs.stat(digest))?.size
+    if (size !== undefined) yield [digest, size]
+  }
+}

@@ -86,6 +86,8 @@ type BatchFor = (context: ExecuteContext, planned: PlannedStep) => Batch
 async function copyDown(context: ExecuteContext, planned: PlannedStep, digest: Digest, signal: AbortSignal) {
   const { registry, bases, job, repository } = context
   const { reference, local } = planned
+  // Before anything is fetched over the link that could not be kept.
+  await registry.manifests.admit()
   const along = agreed(context, planned, digest)
   if (parseDigest(reference)) {
     await copyTree(job, digest, signal)

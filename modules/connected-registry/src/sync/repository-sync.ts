@@ -2,7 +2,7 @@ import { ParentError } from '../parent/parent-error.ts'
 import type { ChildChoice } from '../protocol/descriptor.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { askAboutChanges } from './ask-above.ts'
-import { carryOut } from './carry-out.ts'
+import { carryOut, type FailedStep } from './carry-out.ts'
 import { bringCompanions } from './companions.ts'
 import type { CopyJob } from './copy.ts'
 import type { ExecuteContext } from './execute.ts'
@@ -79,7 +79,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const referrers = view ? await settleReferrers(context, name, view, job, signal) : job.broken
   if (unknown && agreed.size > 0) throw unknown
 
-  const failures = [...failed.map(({ detail }) => detail), ...referrers, ...asked.details]
+  const failures = [...detailsOf(name, failed), ...referrers, ...asked.details]
   const details = [...unknownTags(name, view), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
   const listing = view?.listing
   if (listing && details.length === 0) await bases.saveLooked(name, listing.looked)
@@ -203,6 +203,16 @@ function createJob(
     onBrokenReferrer: (subject, error) => broken.push(detailOf(error, `referrer of ${name}@${subject}`)),
     broken
   }
+}
+
+/** What the disk cannot take has one cause, however many references it is. */
+function detailsOf(name: string, failed: readonly FailedStep[]): readonly NewDetail[] {
+  const details = failed.map(({ detail }) => detail)
+  const [first, ...others] = failed.filter(({ detail }) => detail.code === 'DiskError')
+  if (!first || others.length === 0) return details
+  const reason = first.detail.description.slice(`${name}:${first.planned.reference}: `.length)
+  const description = `${name}: ${others.length + 1} references wait for room: ${reason}`
+  return [...details.filter(({ code }) => code !== 'DiskError'), { ...first.detail, description }]
 }
 
 function unknownTags(name: string, view: ParentView | undefined): NewDetail[] {
