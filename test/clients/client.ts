@@ -60,24 +60,33 @@ export function tagFor(reference: string): string {
 }
 
 const timeoutMs = 60_000
+const outputLimit = 16 << 20
 
 export type Run = (words: readonly string[], input?: string) => Promise<string>
 
-/** A program in an environment of its own. Resolves to its standard output, throws CommandError with all that it printed. */
-export function createRun(program: string, env: Readonly<Record<string, string>> = {}): Run {
-  return (words, input = '') => run(program, words, { env, input })
+/** A program in an environment of its own. Resolves to what it printed there, throws CommandError with all that it printed. */
+export function createRun(
+  program: string,
+  env: Readonly<Record<string, string>> = {},
+  stream: 'stdout' | 'stderr' = 'stdout'
+): Run {
+  return async (words, input = '') => (await run(program, words, { env, input }))[stream]
 }
 
 async function run(
   program: string,
   words: readonly string[],
   { env, input }: { readonly env: Readonly<Record<string, string>>; readonly input: string }
-): Promise<string> {
-  const running = promisify(execFile)(program, words, { env: { ...process.env, ...env }, timeout: timeoutMs })
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const running = promisify(execFile)(program, words, {
+    env: { ...process.env, ...env },
+    timeout: timeoutMs,
+    maxBuffer: outputLimit
+  })
   running.child.stdin?.on('error', () => {}) // A program that reads nothing and has ended: its exit code says it all.
   running.child.stdin?.end(input)
   try {
-    return (await running).stdout
+    return await running
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string }
     throw new CommandError(`${program} ${words[0]}: ${stderr}${stdout}`, { cause: error })

@@ -14,8 +14,8 @@ export const containerd: ClientKind = {
 
 export interface Containerd extends Client {
   readonly run: Run
-  /** The options that lead to a door, as whoever logged in there last. */
-  access(door: Door): readonly string[]
+  /** Pushes, and resolves to its record of all requests and answers. */
+  pushRecorded(door: Door, from: string, to: string): Promise<string>
   stop(): Promise<void>
 }
 
@@ -27,12 +27,12 @@ export async function openContainerd({ folder, caFile }: Surroundings): Promise<
   const engine = await startServer({ program: 'containerd', words, ready: /containerd successfully booted/ })
   const credentials = new Map<string, string>()
   const ctr = createRun('ctr')
+  const recorded = createRun('ctr', {}, 'stderr')
   const run: Run = (words) => ctr(['--address', socket, ...words])
   const hosts = join(folder, 'hosts')
   const access = (door: Door) => ['--hosts-dir', hosts, '--user', credentials.get(door.host) ?? '']
   return {
     run,
-    access,
     /** It has no login of its own: each command is told. */
     async login(door, { name, password }) {
       credentials.set(door.host, `${name}:${password}`)
@@ -41,6 +41,8 @@ export async function openContainerd({ folder, caFile }: Surroundings): Promise<
     },
     pull: (door, reference) => run(['images', 'pull', '--all-platforms', ...access(door), at(door, reference)]),
     push: (door, from, to) => run(['images', 'push', ...access(door), at(door, to), at(door, from)]),
+    pushRecorded: (door, from, to) =>
+      recorded(['--address', socket, 'images', 'push', '--http-dump', ...access(door), at(door, to), at(door, from)]),
     stop: () => engine.stop()
   }
 }

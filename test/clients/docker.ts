@@ -18,7 +18,9 @@ export interface Docker extends Client {
 export async function openDocker({ folder }: Surroundings): Promise<Docker> {
   const socket = `unix://${join(folder, 'docker.sock')}`
   const engine = await startServer({ program: 'dockerd', words: engineOptions(folder, socket), ready: /API listen on/ })
-  const run = createRun('docker', { DOCKER_HOST: socket, DOCKER_CONFIG: join(folder, 'config') })
+  // Its newer builder is a plugin, which not every installation has.
+  const env = { DOCKER_HOST: socket, DOCKER_CONFIG: join(folder, 'config'), DOCKER_BUILDKIT: '0' }
+  const run = createRun('docker', env)
   return {
     run,
     login: (door, { name, password }) => run(['login', `--username=${name}`, '--password-stdin', door.host], password),
