@@ -6,6 +6,7 @@ import { type BenchArguments, readArguments, usage } from './bench/arguments.ts'
 import { blobLines, pushLines } from './bench/blobs.ts'
 import { type Contender, startContenders } from './bench/contenders.ts'
 import type { Fact } from './bench/fact.ts'
+import { measureIdleRound } from './bench/idle-round.ts'
 import { measureLatency } from './bench/latency.ts'
 import { measureManyTags } from './bench/many-tags.ts'
 import { measureIdleMemory, peakMemory } from './bench/memory.ts'
@@ -31,6 +32,7 @@ async function bench(given: BenchArguments): Promise<void> {
   const contenders: Contender[] = []
   try {
     const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
+    if (given.groups.includes('idle-round')) facts.push(...(await measureIdleRound(folder, given.scale)))
     contenders.push(...(await startContenders(folder, given.profile)))
     const samples = [...(await measureLines(given, contenders))]
     if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))

@@ -32,6 +32,7 @@ export const groups = [
   'access',
   'latency',
   'many-tags',
+  'idle-round',
   'memory'
 ] as const
 export type Group = (typeof groups)[number]
@@ -46,6 +47,8 @@ export interface Scale {
   readonly chunkBytes: number
   readonly tags: number
   readonly manyTags: number
+  /** Of a parent that nothing happens in. */
+  readonly idle: { readonly repositories: number; readonly tags: number }
   /** Of `zb`: operations for images of 1, 10 and 100 MB. */
   readonly operations: readonly [small: number, medium: number, large: number]
   readonly withinMs: number
@@ -60,6 +63,7 @@ export const fullScale: Scale = {
   chunkBytes: 16 * mebibyte,
   tags: 1000,
   manyTags: 100_000,
+  idle: { repositories: 100, tags: 100 },
   operations: [60, 20, 10],
   withinMs: 10 * 60_000
 }
@@ -71,5 +75,6 @@ export const quickScale: Scale = {
   mediumBytes: 8 * mebibyte,
   tags: 200,
   manyTags: 2000,
+  idle: { repositories: 10, tags: 10 },
   operations: [10, 4, 2]
 }
