@@ -32,7 +32,7 @@ export async function carryOut(
   steps: readonly PlannedStep[],
   signal: AbortSignal
 ): Promise<readonly FailedStep[]> {
-  const { registry, log } = context
+  const { registry, board, log } = context
   const name = executing.repository
   const failed = new Map<PlannedStep, NewDetail>()
   const run = async (planned: PlannedStep) => {
@@ -45,8 +45,12 @@ export async function carryOut(
       const { reference } = planned
       log.warn({ repository: name, reference, code: codeOf(error), reason: describe(error) }, 'step failed')
       failed.set(planned, detailOf(error, `${name}:${reference}`))
+    } finally {
+      if (planned.step.kind === 'copyDown') board.arrived({ missingReferences: -1 })
     }
   }
+  const missing = steps.filter(({ step }) => step.kind === 'copyDown').length
+  if (missing > 0) board.arrived({ missingReferences: missing })
   const { arrivals, departures, removalsAbove, tags, manifests } = inOrder(steps)
   await inParallel(arrivals, parallelSteps, run)
   await inParallel(departures, parallelSteps, run)

@@ -1,4 +1,5 @@
 import type { StatusCode, StatusType } from './status-codes.ts'
+import { createTransferRate } from './transfer-rate.ts'
 
 /** One cause of trouble, in the shape ACR shows it (`statusDetails`). */
 export interface StatusDetail {
@@ -52,9 +53,20 @@ export interface Progress {
   readonly artifacts: number
   readonly bytes: number
   readonly removed: number
-  /** Bytes known to be missing yet. */
+  /** References and bytes known to be missing yet. */
+  readonly missingReferences: number
   readonly missingBytes: number
   readonly sent: Amount
+}
+
+/** An iteration under way, as of the moment it is asked about. */
+export interface Current extends Progress {
+  readonly startedAt: string
+  readonly correlationId: string
+  /** What came lately. */
+  readonly bytesPerSecond: number
+  /** When what is known to be missing will be here at this rate, RFC 3339. Undefined: nothing is missing, or nothing comes. */
+  readonly expectedEnd?: string
 }
 
 /** What the sync knows of itself, for `GET /status`, the reported twin and the log. */
@@ -63,7 +75,7 @@ export interface SyncStatus {
   readonly parent?: string
   readonly last?: IterationSummary
   readonly lastSuccess?: string
-  readonly current?: Progress & { readonly startedAt: string; readonly correlationId: string }
+  readonly current?: Current
   readonly next?: string
   readonly pendingUp?: PendingUp
   readonly repositories: readonly RepositoryStatus[]
@@ -76,7 +88,7 @@ export interface StatusBoard {
   scheduled(next: Date | undefined): void
   connectedTo(parent: string | undefined): void
   started(correlationId: string): void
-  arrived(what: { artifacts?: number; bytes?: number; missingBytes?: number }): void
+  arrived(what: { artifacts?: number; bytes?: number; missingBytes?: number; missingReferences?: number }): void
   /** What went up. */
   sent(what: Partial<Amount>): void
   pendingUp(pending: PendingUp): void
@@ -99,36 +111,44 @@ export interface IterationOutcome {
   readonly notices?: readonly NewDetail[]
 }
 
+/** No end further away is worth a date: a year. */
+const longestWaitMs = 365 * 24 * 3_600_000
 const nothingSent: Amount = { artifacts: 0, bytes: 0 }
 
 export function createStatusBoard(now: () => Date, onChange: () => void = () => {}): StatusBoard {
+  let rate = createTransferRate(now)
   let status: SyncStatus = { connectionState: 'Offline', repositories: [], details: [] }
   const change = (part: Partial<SyncStatus>) => {
     status = { ...status, ...part }
     onChange()
   }
   return {
-    read: () => status,
+    read: () =>
+      status.current ? { ...status, current: asOfNow(status.current, rate.bytesPerSecond(), now()) } : status,
     scheduled: (next) => change({ next: next?.toISOString() }),
     connectedTo: (parent) => {
       if (parent !== status.parent) change({ parent, connectionState: 'Offline', details: [] })
     },
     started: (correlationId) => {
       const startedAt = now().toISOString()
+      rate = createTransferRate(now)
       const current = {
         startedAt,
         correlationId,
         artifacts: 0,
         bytes: 0,
         removed: 0,
+        missingReferences: 0,
         missingBytes: 0,
+        bytesPerSecond: 0,
         sent: nothingSent
       }
       change({ current, connectionState: status.connectionState === 'Offline' ? 'Offline' : 'Syncing' })
     },
-    arrived: ({ artifacts = 0, bytes = 0, missingBytes = 0 }) => {
+    arrived: ({ artifacts = 0, bytes = 0, missingBytes = 0, missingReferences = 0 }) => {
       const current = status.current
       if (!current) return
+      if (bytes > 0) rate.note(bytes)
       status = {
         ...status,
         connectionState: 'Syncing',
@@ -136,6 +156,7 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
           ...current,
           artifacts: current.artifacts + artifacts,
           bytes: current.bytes + bytes,
+          missingReferences: Math.max(0, current.missingReferences + missingReferences),
           missingBytes: Math.max(0, current.missingBytes + missingBytes - bytes)
         }
       }
@@ -172,6 +193,13 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
     repository: (name) => status.repositories.find((one) => one.name === name) ?? { name, wanted: 0, have: 0 },
     forgot: (repository) => change({ repositories: status.repositories.filter(({ name }) => name !== repository) })
   }
+}
+
+function asOfNow(current: Current, bytesPerSecond: number, at: Date): Current {
+  const { missingBytes } = current
+  if (missingBytes === 0 || bytesPerSecond === 0) return { ...current, bytesPerSecond }
+  const expectedEnd = new Date(at.getTime() + Math.min(longestWaitMs, (missingBytes / bytesPerSecond) * 1000))
+  return { ...current, bytesPerSecond, expectedEnd: expectedEnd.toISOString() }
 }
 
 /** A notice keeps the time at which it was first given. */
