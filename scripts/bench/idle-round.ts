@@ -13,7 +13,7 @@ import { cpuSeconds } from './processes.ts'
 const syncToken = { name: 'site-sync', password: 'bench' }
 /** What a round may cost beside a request for each repository: tokens, the catalog. */
 const extraRequests = 10
-const roundMs = 180_000
+const roundMs = 600_000
 
 /** A round over repositories that agree already, as it comes every minute: what it asks of an ACR-like parent, and computes. */
 export async function measureIdleRound(folder: string, { idle }: Scale): Promise<readonly Fact[]> {

@@ -53,14 +53,15 @@ async function killAfter(
   const over = new AbortController()
   const waiting = AbortSignal.any([signal, over.signal])
   const asked = count(requests, cloud, waiting).then(() => true)
-  await module.start()
   const ended = lineFrom(module, from, waiting).then(() => false)
+  const settled = Promise.allSettled([asked, ended])
   try {
+    await module.start()
     return await Promise.race([asked, ended])
   } finally {
     await module.stop('SIGKILL')
     over.abort()
-    await Promise.allSettled([asked, ended])
+    await settled
   }
 }
 
