@@ -96,7 +96,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const correlationId = randomUUID()
     board.started(correlationId)
     const { now } = clock
-    const shared = { registry, records, bases, outbound, transfers, parent, mode, patterns, board, log, memory }
+    const shared = { registry, blobs, records, bases, outbound, transfers, parent, mode, patterns, board, log, memory }
     const context = { ...shared, ...extent, thorough: rounds % thoroughEvery === 0, correlationId, now }
     const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
     // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.

@@ -1,14 +1,16 @@
 import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
 import { conflictDetails } from './conflicts.ts'
+import { bringDamaged, type DamagedContext } from './damaged.ts'
 import { repositoriesHere } from './local-catalog.ts'
 import { tellPending } from './pending.ts'
+import { detailOf, isLinkFailure } from './problems.ts'
 import { refusalDetails } from './refusals.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { syncRepository } from './repository-sync.ts'
 import { isInScope, resolveScope } from './scope.ts'
 import type { IterationOutcome, NewDetail } from './status.ts'
 
-export interface IterationContext extends RepositoryContext {
+export interface IterationContext extends DamagedContext {
   /** The parent is asked again about what it has refused. */
   readonly retryRefused: boolean
 }
@@ -41,6 +43,13 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
   const repositories = startingAt(names, memory.startAt)
   memory.startAt = undefined
   parent.announce(repositories)
+  try {
+    details.push(...(await bringDamaged(context, signal)))
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!isLinkFailure(error)) throw error
+    return { correlationId, reached, details: [...details, detailOf(error, 'damaged content')] }
+  }
   for (const [index, repository] of repositories.entries()) {
     const outcome = await syncRepository(context, repository, signal)
     details.push(...outcome.details)
