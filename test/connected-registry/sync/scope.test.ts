@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { serverError } from '../../simulators/cloud-registry/faults.ts'
+import { pushBlobs } from '../registry/open-registry.ts'
 import { openCloud, syncToken } from './parents.ts'
 import { openSite } from './site.ts'
 
@@ -31,6 +32,39 @@ test('a pattern brings the repositories below it, also those that come later', a
 
   assert.equal(result, 'Succeeded')
   assert.deepEqual(await site.registry.repositories.list({ limit: 10 }), ['plant/a', 'plant/b'])
+})
+
+test('a repository that the catalog shows no more stays, a detail says so, and it goes on when it is back', async (t) => {
+  const { connection, cloud } = await openAdministered(t, ['plant/a', 'plant/b'])
+  const site = await openSite(t, connection, ['plant/*'])
+  await site.sync()
+  cloud.contents.deleteRepository('plant/b')
+
+  const { result } = await site.sync()
+
+  assert.equal(result, 'Failed')
+  assert.deepEqual(site.codes(), ['NAME_UNKNOWN'])
+  assert.match(site.board.read().details[0]?.description ?? '', /^plant\/b: /)
+  assert.equal(await site.tag('plant/b', '1.0'), digest)
+
+  cloud.contents.put('plant/b', image, '2.0')
+  cloud.contents.put('plant/b', image, '1.0')
+  assert.equal((await site.sync()).result, 'Succeeded')
+  assert.deepEqual(site.codes(), [])
+  assert.equal(await site.tag('plant/b', '2.0'), digest)
+})
+
+test('a repository into which clients have only begun to push is not asked for above', async (t) => {
+  const { connection, cloud } = await openAdministered(t, ['plant/a'])
+  const site = await openSite(t, connection, ['plant/*'])
+  await pushBlobs(site, 'plant/empty', anImage({ seed: 'not complete' }))
+  await site.sync()
+  const asked = cloud.requests.length
+
+  await site.sync()
+
+  const about = cloud.requests.slice(asked).filter(({ repository }) => repository === 'plant/empty')
+  assert.deepEqual(about, [])
 })
 
 test('a catalog that is refused names the pattern, and the names go on', async (t) => {

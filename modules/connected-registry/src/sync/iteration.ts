@@ -7,7 +7,7 @@ import { detailOf, isLinkFailure } from './problems.ts'
 import { refusalDetails } from './refusals.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { syncRepository } from './repository-sync.ts'
-import { isInScope, resolveScope } from './scope.ts'
+import { isInScope, resolveScope, type Scope } from './scope.ts'
 import type { IterationOutcome, NewDetail } from './status.ts'
 
 export interface IterationContext extends DamagedContext {
@@ -39,7 +39,7 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
   let { reached } = scope
   // What clients made here the parent's catalog does not know.
   const changed = Array.from(await outbound.repositories()).filter((repository) => isInScope(patterns, repository))
-  const names = [...new Set([...scope.repositories, ...changed])].sort()
+  const names = [...new Set([...scope.repositories, ...changed, ...(await missingAbove(context, scope, known))])].sort()
   const repositories = startingAt(names, memory.startAt)
   memory.startAt = undefined
   parent.announce(repositories)
@@ -61,6 +61,24 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
     reached ||= outcome.reached
   }
   return { correlationId, reached, details }
+}
+
+/**
+ * Repositories that only a pattern names, that came from this parent and that its catalog shows no more. A catalog proves nothing
+ * of a repository: it is asked about by name, stays as long as it is unknown, and a detail says so.
+ */
+async function missingAbove(
+  { bases, parent, patterns }: IterationContext,
+  { repositories }: Scope,
+  known: readonly string[]
+): Promise<readonly string[]> {
+  const shown = new Set(repositories)
+  const missing: string[] = []
+  for (const name of known) {
+    if (shown.has(name) || !isInScope(patterns, name)) continue
+    if ((await bases.read(name, parent.epoch)).size > 0) missing.push(name)
+  }
+  return missing
 }
 
 /** What an operator should look at though sync is done with it. */
