@@ -21,6 +21,8 @@ test('without any variable there is a default for everything, and nothing is set
     port: 8080,
     loginServer: undefined,
     settingsFile: undefined,
+    certificateVolume: '/var/acr/certs',
+    proxies: undefined,
     settings: {},
     environment: {}
   })
@@ -33,6 +35,9 @@ test('every variable is read', () => {
     ACR_REGISTRY_PORT: '0',
     ACR_REGISTRY_LOGIN_SERVER: 'registry.site:8000',
     ACR_REGISTRY_SETTINGS: '/etc/settings.json',
+    ACR_REGISTRY_CERTIFICATE_VOLUME: '/certs',
+    HTTPS_PROXY: 'http://proxy.site:3128',
+    NO_PROXY: '.site',
     ACR_REGISTRY_CONNECTION_STRING: 'ConnectedRegistryName=x',
     ACR_REGISTRY_MODE: 'ReadOnly',
     ACR_REGISTRY_REPOSITORIES: 'a,b',
@@ -45,9 +50,17 @@ test('every variable is read', () => {
     port: 0,
     loginServer: 'registry.site:8000',
     settingsFile: '/etc/settings.json',
+    certificateVolume: '/certs',
+    proxies: { https: new URL('http://proxy.site:3128'), http: undefined, exceptions: ['site'] },
     settings: { connectionString: 'ConnectedRegistryName=x', mode: 'ReadOnly', repositories: ['a', 'b'] },
     environment
   })
+})
+
+test('a proxy that cannot be used is told of without its password', () => {
+  assert.deepEqual(problems({ HTTPS_PROXY: 'ftp://site:planted@proxy' }), [
+    'HTTPS_PROXY: is no address of an HTTP proxy'
+  ])
 })
 
 test('a variable that is set but empty counts as not set', () => {

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { createLog } from '@connected-registry/edge-module/log.ts'
@@ -80,6 +81,7 @@ export async function runApp(t: TestContext, options: RunningAppOptions = {}): P
     host: '127.0.0.1',
     port,
     settingsFile,
+    certificateVolume: join(dataVolume, 'certs'),
     settings: { clientTokens: [await clientToken()], ...settings },
     environment: {}
   }

@@ -14,7 +14,7 @@ import { outlineOf } from './status-outline.ts'
 import type { Store } from './store.ts'
 import { codeOf, describe } from './sync/problems.ts'
 import { createStatusBoard } from './sync/status.ts'
-import { obtainTrustBundle } from './trust.ts'
+import { obtainTrustBundle, readCertificateAuthorities } from './trust.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -54,14 +54,15 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     () => new Date(),
     () => reporting.changed()
   )
-  const reporting = createReporting({ sources, board, dataVolume, log })
+  const own = await readCertificateAuthorities(config.certificateVolume)
+  const reporting = createReporting({ sources, board, dataVolume, log, details: own.problem && [own.problem] })
   const stopping = new AbortController()
   let site: Site | undefined
   let store: Store | undefined
   let listener: RequestListener
   let desired: Desired | undefined
   let remembering: Promise<void> = Promise.resolve()
-  let trusted: readonly string[] = []
+  let trusted = own.pems
 
   const settings = () => sources.current
   const siteOptions = {
@@ -70,7 +71,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     log,
     onIteration: reporting.recount,
     onDelegation: reporting.changed,
-    dispatcher
+    dispatcher: { ...dispatcher, proxies: config.proxies }
   }
   sources.onChange(applySettings)
   const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs: delays.reopenMs, log, onSite: use })
@@ -131,7 +132,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
 
   function trust(certificateAuthorities: readonly string[]): void {
     if (stopping.signal.aborted) return
-    trusted = certificateAuthorities
+    trusted = [...own.pems, ...certificateAuthorities]
     site?.trust(trusted)
     applySettings()
   }

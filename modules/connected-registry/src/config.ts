@@ -1,5 +1,6 @@
 import { ConfigError } from '@connected-registry/edge-module/config-error.ts'
 import { z } from 'zod'
+import { type ProxySettings, readProxies } from './parent/proxies.ts'
 
 /** Fixed at start, from the environment: names of ACR's connected registry, and a few of our own. */
 export interface Config {
@@ -10,6 +11,10 @@ export interface Config {
   readonly loginServer?: string
   /** A JSON file in the shape of the twin's desired properties, read again when it changes. */
   readonly settingsFile?: string
+  /** Holds `ca.crt`, where a parent's certificate is signed by an authority of one's own. */
+  readonly certificateVolume: string
+  /** What leads to the parent; undefined: nothing does, it is reached directly. */
+  readonly proxies?: ProxySettings | undefined
   /** The environment's own settings, in the shape of the twin's desired properties. */
   readonly settings: Readonly<Record<string, unknown>>
   /** For `$NAME` in the connection string. */
@@ -30,6 +35,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: values.ACR_REGISTRY_PORT,
     loginServer: values.ACR_REGISTRY_LOGIN_SERVER,
     settingsFile: values.ACR_REGISTRY_SETTINGS,
+    certificateVolume: values.ACR_REGISTRY_CERTIFICATE_VOLUME,
+    proxies: proxiesOf(environment),
     settings: settingsOf(values),
     environment
   }
@@ -37,6 +44,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
 const schema = z.object({
   ACR_REGISTRY_DATA_VOLUME: z.string().default('/var/acr/data'),
+  ACR_REGISTRY_CERTIFICATE_VOLUME: z.string().default('/var/acr/certs'),
   ACR_REGISTRY_HOST: z.string().default('::'),
   ACR_REGISTRY_PORT: z
     .string()
@@ -53,6 +61,15 @@ const schema = z.object({
   ACR_REGISTRY_MODE: z.string().optional(),
   ACR_REGISTRY_REPOSITORIES: z.string().optional()
 })
+
+function proxiesOf(environment: Readonly<Record<string, string | undefined>>): ProxySettings | undefined {
+  try {
+    return readProxies(environment)
+  } catch (error) {
+    if (error instanceof TypeError) throw new ConfigError([error.message])
+    throw error
+  }
+}
 
 function settingsOf(values: z.output<typeof schema>): Record<string, unknown> {
   const repositories = values.ACR_REGISTRY_REPOSITORIES?.split(',')

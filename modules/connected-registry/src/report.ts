@@ -1,5 +1,6 @@
 import type { DelegationStatus } from './access/delegation.ts'
 import { formatTokenNamePattern, type TokenNamePattern } from './access/token-names.ts'
+import { describeBandwidth } from './bandwidth-settings.ts'
 import { durationText } from './durations.ts'
 import type { GarbageStatus } from './garbage-schedule.ts'
 import { describeGarbageSettings } from './garbage-settings.ts'
@@ -104,7 +105,7 @@ function describeParent(connection: ParentConnection | undefined) {
 }
 
 function describeSettings({ twinVersion, refusedTwinVersion, problems, current }: ReportParts['sources']) {
-  const { schedule, clientTokens, delegatedNames, delegatedForMs, logLevel } = current
+  const { schedule, bandwidth, clientTokens, delegatedNames, delegatedForMs, logLevel } = current
   const { cron, windowMs } = schedule
   return {
     version: twinVersion,
@@ -114,6 +115,7 @@ function describeSettings({ twinVersion, refusedTwinVersion, problems, current }
       windowMs === undefined
         ? undefined
         : Temporal.Duration.from({ milliseconds: windowMs }).round({ largestUnit: 'days' }).toString(),
+    ...(bandwidth && { bandwidth: describeBandwidth(bandwidth) }),
     garbageCollection: describeGarbageSettings(current.mode, current.garbageCollection),
     clientTokens: clientTokens.map(({ name, status }) => ({ name, status })),
     ...(delegatedNames.length > 0 && { delegation: describeDelegation(delegatedNames, delegatedForMs) }),

@@ -1,14 +1,14 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import packageFile from '../package.json' with { type: 'json' }
 import type { OpenedSite } from './kept-site.ts'
+import { noTraffic } from './kept-traffic.ts'
 import { fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
 import type { SettingsSources } from './settings-sources.ts'
-import { noTraffic } from './site.ts'
 import { createDetailLog, createStamp, delegationDetails, settingsDetails, storeDetails } from './status-details.ts'
 import type { Json } from './storage/record-store.ts'
 import { readStorage, type StorageFigures } from './storage-figures.ts'
 import { describe } from './sync/problems.ts'
-import type { StatusBoard } from './sync/status.ts'
+import type { NewDetail, StatusBoard } from './sync/status.ts'
 
 export type Report = Readonly<Record<string, Json>>
 /** `urgent`: the settings in force, or what is wrong with them, changed. */
@@ -39,9 +39,11 @@ export interface ReportingOptions {
   readonly board: StatusBoard
   readonly dataVolume: string
   readonly log: Log
+  /** What was found at the start and does not change. */
+  readonly details?: readonly NewDetail[] | undefined
 }
 
-export function createReporting({ sources, board, dataVolume, log }: ReportingOptions): Reporting {
+export function createReporting({ sources, board, dataVolume, log, details = [] }: ReportingOptions): Reporting {
   const startedAt = new Date().toISOString()
   const stamp = createStamp()
   const logDetails = createDetailLog(log)
@@ -70,6 +72,7 @@ export function createReporting({ sources, board, dataVolume, log }: ReportingOp
       garbage: site?.garbage?.status(),
       delegation,
       details: stamp([
+        ...details,
         ...settingsDetails(sources),
         ...(subject ? storeDetails(subject) : []),
         ...delegationDetails(delegation)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Mode } from './access/authorize.ts'
 import type { TokenNamePattern } from './access/token-names.ts'
 import type { Token } from './access/tokens.ts'
+import { type BandwidthSettings, bandwidthSchema } from './bandwidth-settings.ts'
 import { checked, type Problems } from './checked-schema.ts'
 import { readDuration } from './durations.ts'
 import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
@@ -19,6 +20,8 @@ export interface Settings {
   readonly mode: Mode
   readonly repositories: readonly ScopeEntry[]
   readonly schedule: Schedule
+  /** Undefined: as much as the link carries. */
+  readonly bandwidth?: BandwidthSettings
   readonly clientTokens: readonly Token[]
   /** The names that the parent may prove, and how long it counts. */
   readonly delegatedNames: readonly TokenNamePattern[]
@@ -76,7 +79,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       connectionString: checked(z.string().max(4096), (text) => readConnection(text, environment)).optional(),
       mode: checked(z.string(), readMode).optional(),
       repositories: z.array(repositoryEntry).max(repositoryLimit).optional(),
-      sync: checked(syncSchema, readSchedule).optional(),
+      sync: checked(syncSchema, readSync).optional(),
       clientTokens: tokensSchema.optional(),
       delegation: delegationSchema.optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
@@ -86,7 +89,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
     .transform(
       ({ connectionString, sync, storage, clientTokens, delegation, ...rest }): Partial<Settings> => ({
         connection: connectionString,
-        schedule: sync,
+        ...sync,
         storageQuotaBytes: storage?.quota,
         ...clientTokens,
         delegatedForMs: delegation?.keptFor,
@@ -97,7 +100,8 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
 
 const syncSchema = z.strictObject({
   schedule: checked(z.string().max(128), readCron).optional(),
-  window: checked(z.string().max(128), readWindow).optional()
+  window: checked(z.string().max(128), readWindow).optional(),
+  bandwidth: bandwidthSchema.optional()
 })
 
 function readConnection(text: string, environment: Readonly<Record<string, string | undefined>>) {
@@ -132,7 +136,15 @@ function readQuota(text: string): number | Problems {
   return readSize(text) ?? { problems: ['is not a size such as 50GiB'] }
 }
 
-function readSchedule({ schedule = continuous, window }: z.output<typeof syncSchema>): Schedule | Problems {
+function readSync({ bandwidth, ...rest }: z.output<typeof syncSchema>) {
+  const schedule = readSchedule(rest)
+  return 'problems' in schedule ? schedule : { schedule, bandwidth }
+}
+
+function readSchedule({
+  schedule = continuous,
+  window
+}: Omit<z.output<typeof syncSchema>, 'bandwidth'>): Schedule | Problems {
   if (schedule === continuous) return { cron: schedule }
   return window === undefined
     ? { problems: ['the schedule needs a window, such as PT3H'] }

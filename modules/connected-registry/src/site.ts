@@ -7,10 +7,12 @@ import type { Delegation } from './access/delegation.ts'
 import type { Prover } from './access/proofs.ts'
 import { loadSigningKeys } from './access/signing-keys.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
+import { bandwidthAt } from './bandwidth-settings.ts'
 import { logClientChanges } from './client-changes.ts'
 import { delegateTo } from './delegated-access.ts'
 import { createGarbagePolicy } from './garbage-policy.ts'
 import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
+import { addTraffic, keepTraffic, noTraffic } from './kept-traffic.ts'
 import { startLogTrim } from './log-trim.ts'
 import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
@@ -57,7 +59,7 @@ export interface SiteOptions {
   /** Told when a client token was proved by the parent, taken back, or cannot be proved. */
   readonly onDelegation?: () => void
   /** How patient it is with its parent. */
-  readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities'>
+  readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities' | 'bandwidth'>
 }
 
 export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
@@ -72,7 +74,8 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const signingKeys = await loadSigningKeys(records, {
     onFailure: (error) => log.warn({ reason: describe(error) }, 'signing key not rotated')
   })
-  const parents = createParents(log, dispatcher)
+  const parents = createParents(log, { ...dispatcher, bandwidth: () => bandwidthAt(settings().bandwidth, new Date()) })
+  const traffic = await keepTraffic(records, parents.traffic, log)
   const proofs = await loadDelegatedTokens(records)
   const delegation = delegateTo({ settings, prover: parents.prover, proofs, registry, log, onChange: onDelegation })
   const access = createAccess({ tokens: () => settings().clientTokens, delegation, signingKeys, instanceId, log })
@@ -111,7 +114,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
       engine.apply({ parent: parents.of(connection), patterns: repositories, schedule, mode })
     },
     trust: parents.trust,
-    traffic: parents.traffic,
+    traffic: traffic.total,
     async stop() {
       stopLogging()
       expiry.stop()
@@ -121,6 +124,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
       await engine.stop()
       await delegation.stop()
       await parents.close()
+      await traffic.stop()
       await store.close()
     }
   }
@@ -140,10 +144,9 @@ export async function createClosedSite({ settings, log }: SiteOptions): Promise<
   }
 }
 
-export const noTraffic: Traffic = { requests: 0, failures: 0, sentBytes: 0, receivedBytes: 0 }
-
 /** One parent at a time, made anew only when the connection changed: its tokens and its breaker are worth keeping. */
-function createParents(log: Log, options: SiteOptions['dispatcher']) {
+function createParents(log: Log, options: DispatcherOptions) {
+  let earlier = noTraffic
   let dispatcher = createDispatcher({ ...options, log })
   let made:
     | { readonly connection: ParentConnection; readonly parent: ParentRegistry; readonly prover: Prover }
@@ -162,11 +165,12 @@ function createParents(log: Log, options: SiteOptions['dispatcher']) {
     trust(certificateAuthorities: readonly string[]) {
       if (certificateAuthorities.length === 0) return
       const former = dispatcher
+      earlier = addTraffic(earlier, former.traffic())
       dispatcher = createDispatcher({ ...options, log, certificateAuthorities })
       made = undefined
       former.close().catch((error: unknown) => log.warn({ reason: describe(error) }, 'connections not closed'))
     },
-    traffic: () => dispatcher.traffic(),
+    traffic: () => addTraffic(earlier, dispatcher.traffic()),
     close: () => dispatcher.close()
   }
 }

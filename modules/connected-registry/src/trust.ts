@@ -1,8 +1,12 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { createWorkload } from '@connected-registry/edge-module/workload.ts'
 import { describe } from './sync/problems.ts'
+import type { NewDetail } from './sync/status.ts'
 
 const retryAfterMs = 15_000
 
@@ -28,3 +32,22 @@ export async function obtainTrustBundle(
   }
   return []
 }
+
+/** The site's own authorities: `ca.crt` of the certificate volume, as PEM texts. Without the file there are none. */
+export async function readCertificateAuthorities(
+  folder: string
+): Promise<{ readonly pems: readonly string[]; readonly problem?: NewDetail }> {
+  const path = join(folder, 'ca.crt')
+  try {
+    const pems = (await readFile(path, 'utf8')).match(pemBlock) ?? []
+    if (pems.length === 0) throw new Error('it holds no certificate')
+    for (const pem of pems) new X509Certificate(pem)
+    return { pems }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { pems: [] }
+    const description = `${path}: ${describe(error)}`
+    return { pems: [], problem: { type: 'Settings', code: 'CA_FILE_REFUSED', description } }
+  }
+}
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { Agent, buildConnector } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
+import { type ProxySettings, proxyFor } from './proxies.ts'
+import { openTunnel } from './tunnel.ts'
 
 export interface Timeouts {
   /** Name lookup, TCP and TLS together. */
@@ -18,6 +20,8 @@ export const defaultTimeouts: Timeouts = { connectMs: 10_000, headersMs: 30_000,
 /** Since the start. */
 export interface Traffic {
   readonly requests: number
+  /** Of them, those that would change something there. */
+  readonly writeRequests: number
   /** Requests that a host did not answer, or said that it cannot. */
   readonly failures: number
   /** On the wire, headers included. */
@@ -35,30 +39,64 @@ export interface ConnectionsOptions {
   /** PEM, trusted beside the system's. */
   readonly certificateAuthorities: readonly string[]
   readonly guard: AddressGuard
+  readonly proxies?: ProxySettings | undefined
 }
 
-/** Connections are kept alive and counted. */
-export function createConnections({ timeouts, certificateAuthorities, guard }: ConnectionsOptions): Connections {
+type Connect = ReturnType<typeof buildConnector>
+
+/** At most so many to one host; more requests wait. */
+const perHost = 32
+
+/**
+ * Connections are kept alive and counted. Where a proxy leads to the host it looks up the name, and only a host that is an
+ * address can be judged here.
+ */
+export function createConnections({
+  timeouts,
+  certificateAuthorities,
+  guard,
+  proxies
+}: ConnectionsOptions): Connections {
   const trusted =
     certificateAuthorities.length > 0 ? [...getCACertificates('default'), ...certificateAuthorities] : undefined
   const { lookup } = guard
-  const connect = buildConnector({ timeout: timeouts.connectMs, lookup, ...(trusted ? { ca: trusted } : {}) })
+  const direct = buildConnector({ timeout: timeouts.connectMs, lookup, ...(trusted ? { ca: trusted } : {}) })
   const meter = createMeter()
+
+  const connect: Connect = (options, callback) => {
+    const { protocol, hostname } = options
+    const to = { protocol, host: hostname.replace(/^\[|\]$/g, ''), port: Number(options.port) || defaultPort(protocol) }
+    const proxy = proxyFor(proxies, to)
+    if (!proxy) return direct(options, callback)
+    openTunnel({ proxy, ...to, timeoutMs: timeouts.connectMs, certificateAuthorities: trusted }).then(
+      (socket) => {
+        if (protocol === 'https:') direct({ ...options, httpSocket: socket }, callback)
+        else callback(null, socket)
+      },
+      (error: Error) => callback(error, null)
+    )
+  }
+
   const agent = new Agent({
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.idleMs,
+    connections: perHost,
     connect(options, callback) {
       // Node looks up names only.
       const refusal = guard.refusal(options.hostname)
       if (refusal) return callback(refusal, null)
       connect(options, (...[error, socket]) => {
-        if (socket) meter.add(socket)
-        if (error) callback(error, null)
-        else callback(null, socket)
+        if (error) return callback(error, null)
+        meter.add(socket)
+        callback(null, socket)
       })
     }
   })
   return { agent, bytes: meter.bytes }
+}
+
+function defaultPort(protocol: string): number {
+  return protocol === 'https:' ? 443 : 80
 }
 
 function createMeter() {

@@ -3,11 +3,13 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import { request as send, type Dispatcher as Undici } from 'undici'
 import { createAddressGuard, type Resolve } from './address-guard.ts'
 import { type Answer, refusal } from './answer.ts'
+import { createBandwidth } from './bandwidth.ts'
 import { type Breaker, type BreakerPolicy, createBreaker, defaultBreakerPolicy } from './breaker.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createConnections, defaultTimeouts, type Timeouts, type Traffic } from './connections.ts'
 import { networkError } from './network-error.ts'
 import { ParentError } from './parent-error.ts'
+import type { ProxySettings } from './proxies.ts'
 import { defaultRetryPolicy, pauseBeforeRetry, type RetryPolicy } from './retry.ts'
 
 /** The one way out of this module's host: time-outs, retries, one breaker a host, and the count of what they cost. */
@@ -49,6 +51,9 @@ export interface DispatcherOptions {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: () => number
+  readonly proxies?: ProxySettings | undefined
+  /** Bits per second as of now, in each direction; undefined: no limit. */
+  readonly bandwidth?: () => number | undefined
   /** How names become addresses; the system's way by default. */
   readonly resolve?: Resolve
 }
@@ -63,11 +68,13 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   const timeouts = { ...defaultTimeouts, ...options.timeouts }
   const retry = { ...defaultRetryPolicy, ...options.retry }
   const guard = createAddressGuard(options.resolve)
-  const { certificateAuthorities = [] } = options
-  const { agent, bytes } = createConnections({ timeouts, certificateAuthorities, guard })
+  const { certificateAuthorities = [], proxies } = options
+  const { agent, bytes } = createConnections({ timeouts, certificateAuthorities, guard, proxies })
+  const bandwidth = createBandwidth(options.bandwidth ?? (() => undefined), clock)
   const breakers = createBreakers({ ...defaultBreakerPolicy, ...options.breaker }, { clock, random })
   const closing = new AbortController()
   let requests = 0
+  let writeRequests = 0
   let failures = 0
 
   async function exchange<T>(request: ParentRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
@@ -92,10 +99,12 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   async function ask(request: ParentRequest): Promise<Answer> {
     const { operation, method, url, headers, signal, workMs = 0 } = request
     const { deadline, begin } = createDeadline(timeouts.answerMs + workMs, request)
-    const body = bodyToSend(request.body)
+    const body = bodyToSend(request.body, (bytes) => bandwidth.sent(bytes, signal))
+    if (request.body instanceof Uint8Array) await bandwidth.sent(request.body.byteLength, signal)
     const failure = (cause: unknown) =>
       body?.failure() ?? networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
     requests++
+    if (method !== 'GET' && method !== 'HEAD') writeRequests++
     const response = await send(url, {
       dispatcher: agent,
       method,
@@ -113,7 +122,14 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
     log?.debug({ operation, method, host: url.host, path: url.pathname, status }, 'parent answered')
     const cut = (cause: unknown) => networkError(cause, 'INTERRUPTED', { operation, url, signal, deadline })
     const close = () => void answered.destroy()
-    return { operation, url, status, headers: response.headers, body: bodyOf(answered, cut), close }
+    return {
+      operation,
+      url,
+      status,
+      headers: response.headers,
+      body: bodyOf(answered, cut, (bytes) => bandwidth.received(bytes, signal)),
+      close
+    }
   }
 
   return {
@@ -136,7 +152,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       }
     },
     know: guard.know,
-    traffic: () => ({ requests, failures, ...bytes() }),
+    traffic: () => ({ requests, writeRequests, failures, ...bytes() }),
     async close() {
       closing.abort()
       await agent.destroy()
@@ -145,12 +161,15 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
 }
 
 /** What a stream of our own fails of is no failure of the network: `failure` tells it. */
-function bodyToSend(body: ParentRequest['body']) {
+function bodyToSend(body: ParentRequest['body'], admit: (bytes: number) => Promise<void>) {
   if (typeof body !== 'function') return body && { content: body, failure: () => undefined }
   let failed: unknown
   async function* watched(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {
-      yield* content
+      for await (const chunk of content) {
+        await admit(chunk.byteLength)
+        yield chunk
+      }
     } catch (error) {
       failed = error
       throw error
@@ -177,10 +196,14 @@ function createDeadline(answerMs: number, { endless, body }: ParentRequest) {
 
 async function* bodyOf(
   body: Undici.ResponseData['body'],
-  cut: (cause: unknown) => unknown
+  cut: (cause: unknown) => unknown,
+  admit: (bytes: number) => Promise<void>
 ): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of body) yield chunk
+    for await (const chunk of body) {
+      await admit(chunk.byteLength)
+      yield chunk
+    }
   } catch (cause) {
     throw cut(cause)
   }

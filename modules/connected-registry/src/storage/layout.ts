@@ -46,6 +46,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   scrub:cursor                                    how far the reading of all content has come
  *   scrub:at                                        RFC 3339          when it last came to its end
  *   delegated:<token>                               DelegatedToken    what the parent said of a client token: password hashes, grants
+ *   traffic                                         Traffic           what went over the link to the parent so far
  *   identity:<name>                                 who this instance is, and its keys
  */
 export function storePaths(dataVolume: string): StorePaths {
@@ -125,5 +126,6 @@ export const keys = {
   scrubbedAt: 'scrub:at',
   delegatedTokens: 'delegated:',
   delegated: (name: string) => `delegated:${name}`,
+  traffic: 'traffic',
   identity: (name: string) => `identity:${name}`
 } as const

@@ -119,6 +119,7 @@ export const statusCodes = {
     'settings were refused and never right: nothing is synced or removed',
     'right settings'
   ),
+  CA_FILE_REFUSED: cause('Settings', '`ca.crt` holds no certificates that can be read', 'the file, and a restart'),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set', 'set `connectionString`'),
   STATE_FILE_REPLACED: cause('State', 'the state file was broken or gone', 'the disk; the rest goes by itself'),
