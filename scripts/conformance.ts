@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { findTool } from '../test/fixtures/tools.ts'
 import { allActions, type Mode, openSite, type Site } from '../test/simulators/site.ts'
 import { openBasicFront } from './conformance/basic-front.ts'
-import { pushData } from './conformance/read-only-data.ts'
+import { follow, startParent } from './conformance/read-only-data.ts'
 import { type Outcome, runSuite, type Suite, suites, type Target } from './conformance/suites.ts'
 
 // npm run conformance [-- PART-OF-A-ROW...]     the official programs of the distribution specification against real modules
@@ -58,23 +58,23 @@ function nameOf({ mode, way, authentication, suite }: Run): string {
 async function runAll(): Promise<
   readonly { readonly run: Run; readonly outcome: Outcome; readonly seconds: number }[]
 > {
+  const parent = await startParent()
   const site = await openSite({ folder, tokens: [{ ...credentials, actions: allActions }], plainDoor: true })
   try {
-    const held = 'conformance/held'
-    const data = await pushData(site.registryUrl, held, credentials)
+    const { data } = parent
     const results = []
     let mode: Mode = 'ReadWrite'
     for (const run of runs) {
-      if (run.mode !== mode) await site.use(run.mode)
+      if (run.mode !== mode) await follow(site, parent)
       mode = run.mode
-      const readOnly = mode === 'ReadOnly' ? { data, repositories: [held, held] as const } : {}
+      const readOnly = mode === 'ReadOnly' ? { data, repositories: [data.repository, data.repository] as const } : {}
       const from = performance.now()
       const outcome = await execute(site, run, readOnly)
       results.push({ run, outcome, seconds: (performance.now() - from) / 1000 })
     }
     return results
   } finally {
-    await site.stop()
+    await Promise.all([site.stop(), parent.stop()])
   }
 }
 

@@ -35,7 +35,7 @@ test('a registry that takes nothing in is asked for what it holds, and for no ch
     caFile: '/ca.pem',
     repositories: ['held', 'held'] as const,
     folder: '/reports',
-    data: { tag: 'v1', manifest: digest, blobs: [digest, digest] }
+    data: { repository: 'held', tag: 'v1', manifest: digest, blobs: [digest, digest] }
   }
 
   for (const suite of suites.filter(({ program }) => program === 'conformance')) {

@@ -12,8 +12,10 @@ export interface Site {
   readonly httpsDoorUrl: string
   /** PEM file of the authority that the door's certificate is from. */
   readonly caFile: string
-  /** Starts the registry anew in this mode, with what it holds. */
-  use(mode: Mode): Promise<void>
+  /** Starts the registry anew in this mode, with what it holds and with more settings. */
+  use(mode: Mode, settings?: Readonly<Record<string, unknown>>): Promise<void>
+  /** Resolves when a sync iteration has ended that brought something. */
+  synced(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
 }
 
@@ -72,8 +74,8 @@ export async function openSite({ folder, tokens, plainDoor = false }: SiteOption
     throw error
   })
 
-  async function writeSettings(mode: Mode): Promise<void> {
-    await writeFile(files.settings, JSON.stringify({ mode, clientTokens }), { mode: 0o600 })
+  async function writeSettings(mode: Mode, settings = {}): Promise<void> {
+    await writeFile(files.settings, JSON.stringify({ mode, clientTokens, ...settings }), { mode: 0o600 })
   }
 
   return {
@@ -81,9 +83,12 @@ export async function openSite({ folder, tokens, plainDoor = false }: SiteOption
     httpDoorUrl: `http://${host}:${httpPort}`,
     httpsDoorUrl: `https://${host}:${httpsPort}`,
     caFile: files.ca,
-    async use(mode) {
-      await writeSettings(mode)
+    async use(mode, settings) {
+      await writeSettings(mode, settings)
       await registry.restart()
+    },
+    async synced(signal) {
+      await registry.line(({ msg, artifacts }) => msg === 'iteration ended' && Number(artifacts) > 0, signal)
     },
     stop
   }
