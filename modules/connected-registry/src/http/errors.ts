@@ -1,7 +1,7 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { Context, Middleware } from 'koa'
 import { RegistryError } from '../protocol/errors.ts'
-import { fullReason } from '../registry/uploads.ts'
+import { fullReason, lostReason } from '../registry/uploads.ts'
 import { apiVersion } from './answer.ts'
 import { discardBody, hasBody, hasSmallBody } from './request-body.ts'
 
@@ -23,7 +23,9 @@ export function answerFailures(log: Log): Middleware {
 
 function failureOf(error: unknown): RegistryError {
   const reason = fullReason(error)
-  return reason === undefined ? new RegistryError('INTERNAL') : new RegistryError('STORAGE_FULL', { reason })
+  if (reason !== undefined) return new RegistryError('STORAGE_FULL', { reason })
+  const lost = lostReason(error)
+  return new RegistryError('INTERNAL', lost && { reason: lost })
 }
 
 async function answerFailure(ctx: Context, failure: RegistryError): Promise<void> {

@@ -5,6 +5,7 @@ import { isRepositoryName } from '../protocol/reference.ts'
 import { type BlobStore, DigestMismatchError, UploadOffsetError, UploadUnknownError } from '../storage/blob-store.ts'
 import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
+import { SyncError } from '../storage/store-error.ts'
 import type { Blobs } from './registry.ts'
 import { createUploadSessions, type Session, type UploadName, type UploadRecord } from './upload-sessions.ts'
 
@@ -20,10 +21,10 @@ export interface Uploads {
   /**
    * Adds content at the end and resolves to the size after it. Where the caller says where it belongs (`at`), anything but the end
    * is RANGE_INVALID. An append under way gives way: whoever comes back has lost the connection before. What came before a
-   * failure stays, except where the disk is full.
+   * failure stays, except where the disk is full, or did not take it.
    */
   append(name: UploadName, content: AsyncIterable<Uint8Array>, options?: { readonly at?: number }): Promise<number>
-  /** Verifies the content and links it into the repository. Throws DIGEST_INVALID, and the session is over. */
+  /** Verifies the content and links it into the repository. Throws DIGEST_INVALID or SyncError, and the session is over. */
   finish(name: UploadName, expected: Digest): Promise<Pick<Descriptor, 'digest' | 'size'>>
   cancel(name: UploadName): Promise<void>
   list(): Promise<readonly OpenUpload[]>
@@ -77,7 +78,7 @@ export async function createUploads(deps: UploadsDeps): Promise<Uploads> {
       return await blobs.append(session.id, content, { at, signal })
     } catch (error) {
       // Room for others counts for more than what can never become whole here.
-      if (fullReason(error)) await blobs.cancel(session.id).then(() => drop(session))
+      if (fullReason(error) ?? lostReason(error)) await blobs.cancel(session.id).then(() => drop(session))
       if (error instanceof UploadOffsetError) throw outOfOrder(error.size)
       throw error instanceof UploadUnknownError ? unknown(session.id) : error
     }
@@ -87,11 +88,10 @@ export async function createUploads(deps: UploadsDeps): Promise<Uploads> {
     try {
       return await blobs.commit(session.id, expected)
     } catch (error) {
-      if (!(error instanceof DigestMismatchError || error instanceof UploadUnknownError)) throw error
-      await drop(session)
-      throw error instanceof DigestMismatchError
-        ? new RegistryError('DIGEST_INVALID', { expected })
-        : unknown(session.id)
+      const isMismatch = error instanceof DigestMismatchError
+      if (isMismatch || error instanceof UploadUnknownError || error instanceof SyncError) await drop(session)
+      if (isMismatch) throw new RegistryError('DIGEST_INVALID', { expected })
+      throw error instanceof UploadUnknownError ? unknown(session.id) : error
     }
   }
 
@@ -174,6 +174,11 @@ export function fullReason(error: unknown): string | undefined {
   if (!(error instanceof Error && 'code' in error)) return undefined
   if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') return undefined
   return 'reason' in error && typeof error.reason === 'string' ? error.reason : 'the disk is full'
+}
+
+/** Why an upload was ended that its client did nothing wrong with, and may begin anew. Undefined: that was not it. */
+export function lostReason(error: unknown): string | undefined {
+  return error instanceof SyncError ? `${error.reason}: the upload is over` : undefined
 }
 
 function unknown(id: string): RegistryError {

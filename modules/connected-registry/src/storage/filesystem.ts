@@ -8,9 +8,9 @@ import { quarantinePath, readQuarantine } from './content-scan.ts'
 import { makeDirectory, makeWritableDirectory, syncDirectory } from './durable-files.ts'
 import { createBlocks } from './gathered-writes.ts'
 import { blobPath, type StorePaths } from './layout.ts'
-import { codeOf, StoreError } from './store-error.ts'
+import { codeOf, StoreError, SyncError } from './store-error.ts'
 import { createKeyedTurns } from './turns.ts'
-import { createUploadFile, loadUploadFile, type UploadFile } from './upload-file.ts'
+import { createUploadFile, type FileSync, loadUploadFile, syncFile, type UploadFile } from './upload-file.ts'
 
 const algorithms: readonly Algorithm[] = ['sha256', 'sha512']
 const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -19,14 +19,14 @@ type ContentPaths = Pick<StorePaths, 'blobs' | 'uploads' | 'quarantine'>
 
 /**
  * Blobs as files (`layout.ts`). A blob is visible only once its bytes, its name and the folders above are on the disk.
- * Throws StoreError where the folders cannot be written.
+ * Throws StoreError where the folders cannot be written. `sync`: how files come to the disk.
  */
-export async function createFilesystemBlobStore(paths: ContentPaths): Promise<BlobStore> {
+export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileSync = syncFile): Promise<BlobStore> {
   await makeWritableDirectory(paths.uploads)
   for (const algorithm of algorithms) await makeWritableDirectory(join(paths.blobs, algorithm))
   await sweepUploads(paths.uploads)
 
-  const blocks = createBlocks()
+  const means = { blocks: createBlocks(), sync }
   const uploads = new Map<string, Promise<UploadFile | undefined>>()
   const durableFolders = new Set<string>()
   const inTurn = createKeyedTurns()
@@ -43,7 +43,7 @@ export async function createFilesystemBlobStore(paths: ContentPaths): Promise<Bl
     if (!uploadId.test(id)) return Promise.resolve(undefined)
     const known = uploads.get(id)
     if (known) return known
-    const loading = loadUploadFile(paths.uploads, id, blocks)
+    const loading = loadUploadFile(paths.uploads, id, means)
     uploads.set(id, loading)
     const forget = () => uploads.delete(id)
     loading.then((upload) => upload ?? forget(), forget)
@@ -60,6 +60,12 @@ export async function createFilesystemBlobStore(paths: ContentPaths): Promise<Bl
   async function discard(id: string, upload: UploadFile): Promise<void> {
     uploads.delete(id)
     await upload.remove()
+  }
+
+  /** Nobody goes on with it. False: it was over already. */
+  function end(id: string, upload: UploadFile, reason: Error): Promise<boolean> {
+    upload.session.interrupt(reason)
+    return upload.session.complete(() => discard(id, upload)).then(() => true, isUnknown)
   }
 
   /** One at a time for each digest, so that a removal never takes what a commit has just found in place. */
@@ -122,7 +128,7 @@ export async function createFilesystemBlobStore(paths: ContentPaths): Promise<Bl
     async beginUpload() {
       checkOpen()
       const id = randomUUID()
-      const upload = await createUploadFile(paths.uploads, id, blocks)
+      const upload = await createUploadFile(paths.uploads, id, means)
       uploads.set(id, Promise.resolve(upload))
       return id
     },
@@ -130,7 +136,11 @@ export async function createFilesystemBlobStore(paths: ContentPaths): Promise<Bl
       return (await find(id))?.session.state()
     },
     async append(id, content, options) {
-      return (await findOpen(id)).append(content, options)
+      const upload = await findOpen(id)
+      return upload.append(content, options).catch(async (error: unknown) => {
+        if (error instanceof SyncError) await end(id, upload, error)
+        throw error
+      })
     },
     async commit(id, expected) {
       const upload = await findOpen(id)
@@ -141,21 +151,25 @@ export async function createFilesystemBlobStore(paths: ContentPaths): Promise<Bl
           await discard(id, upload)
           throw new DigestMismatchError(expected, actual)
         }
-        await publish(upload, expected)
+        await publish(upload, expected).catch(async (error: unknown) => {
+          if (error instanceof SyncError) {
+            finish()
+            await discard(id, upload)
+          }
+          throw error
+        })
         await discard(id, upload)
         return { digest: expected, size: upload.session.end() }
       })
     },
     async cancel(id) {
       const upload = await find(id)
-      if (!upload) return false
-      upload.session.interrupt(new UploadUnknownError(id))
-      return upload.session.complete(() => discard(id, upload)).then(() => true, isUnknown)
+      return upload ? end(id, upload, new UploadUnknownError(id)) : false
     },
     async *listUploads() {
       for (const id of (await foldersOf(paths.uploads)).filter((name) => uploadId.test(name))) {
         // Only looked at: an upload nobody goes on with is not worth keeping in mind.
-        const upload = await (uploads.get(id) ?? loadUploadFile(paths.uploads, id, blocks))
+        const upload = await (uploads.get(id) ?? loadUploadFile(paths.uploads, id, means))
         const writtenAt = await upload?.writtenAt()
         if (upload && writtenAt) yield { id, size: upload.session.state().size, writtenAt }
       }

@@ -16,6 +16,16 @@ export class StoreError extends Error {
   }
 }
 
+/**
+ * The disk did not take what was written. The system may forget that after it has said it once, so that another sync would succeed
+ * and mean nothing: what was written is not to be used any more.
+ */
+export class SyncError extends StoreError {
+  constructor(path: string, cause: unknown) {
+    super('the disk did not take what was written', { code: codeOf(cause) ?? 'EIO', path, cause })
+  }
+}
+
 /** The system's error code, such as `ENOENT`. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

@@ -6,7 +6,7 @@ import type { AppendOptions, ByteRange } from './blob-store.ts'
 import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
 import { syncDirectory } from './durable-files.ts'
 import { type Blocks, writeGathered } from './gathered-writes.ts'
-import { codeOf } from './store-error.ts'
+import { codeOf, SyncError } from './store-error.ts'
 import { createUploadSession, type UploadSession } from './upload-session.ts'
 
 /**
@@ -23,34 +23,50 @@ export interface UploadFile {
   append(content: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number>
   /** The digest's hex of all bytes: what was hashed while they arrived, else one read. */
   hash(algorithm: Algorithm): Promise<string>
+  /** This and `append` throw SyncError where the disk does not take the bytes: they are of no use from then on. */
   sync(): Promise<void>
   /** Undefined: it is over. */
   writtenAt(): Promise<Date | undefined>
   remove(): Promise<void>
 }
 
+/** What the uploads of one store share. */
+export interface UploadMeans {
+  readonly blocks: Blocks
+  readonly sync: FileSync
+}
+
+/** Bytes to the disk: fsync(2), or fdatasync(2) for the data alone. */
+export type FileSync = (handle: FileHandle, what: 'all' | 'data') => Promise<void>
+
+export const syncFile: FileSync = (handle, what) => (what === 'all' ? handle.sync() : handle.datasync())
+
 /** What a process that is killed may have to fetch again of bytes that leave a hole: so many, or those of so long. */
 const noteEvery = { bytes: 16 * 1024 * 1024, ms: 2_000 }
 
-export async function createUploadFile(folder: string, id: string, blocks: Blocks): Promise<UploadFile> {
+export async function createUploadFile(folder: string, id: string, means: UploadMeans): Promise<UploadFile> {
   await mkdir(join(folder, id))
   await writeFile(join(folder, id, 'data'), '', { flag: 'wx' })
-  return uploadFile(join(folder, id), createUploadSession(id, []), { blocks, sparse: false })
+  return uploadFile(join(folder, id), createUploadSession(id, []), means, false)
 }
 
 /** Undefined: there is no such upload. */
-export async function loadUploadFile(folder: string, id: string, blocks: Blocks): Promise<UploadFile | undefined> {
+export async function loadUploadFile(folder: string, id: string, means: UploadMeans): Promise<UploadFile | undefined> {
   const data = await stat(join(folder, id, 'data')).catch(missing)
   if (!data) return undefined
   const notes = await readFile(join(folder, id, 'ranges'), 'utf8').catch(missing)
   const written = notes === undefined ? firstBytes(data.size) : parseNotes(notes, data.size)
-  return uploadFile(join(folder, id), createUploadSession(id, written), { blocks, sparse: notes !== undefined })
+  return uploadFile(join(folder, id), createUploadSession(id, written), means, notes !== undefined)
 }
 
-function uploadFile(folder: string, session: UploadSession, from: { blocks: Blocks; sparse: boolean }): UploadFile {
+function uploadFile(folder: string, session: UploadSession, means: UploadMeans, sparse: boolean): UploadFile {
   const data = join(folder, 'data')
   const inline = createInlineHash()
-  const notes = createRangeNotes(folder, from.sparse)
+  const sync: FileSync = (handle, what) =>
+    means.sync(handle, what).catch((error: unknown) => {
+      throw new SyncError(data, error)
+    })
+  const notes = createRangeNotes(folder, sparse, sync)
 
   async function write(
     chunks: AsyncIterable<Uint8Array>,
@@ -60,7 +76,7 @@ function uploadFile(folder: string, session: UploadSession, from: { blocks: Bloc
     await using handle = await open(data, 'r+')
     let [noted, next, notedAt] = [at, at, performance.now()]
     try {
-      await writeGathered(chunks, from.blocks, async (block) => {
+      await writeGathered(chunks, means.blocks, async (block) => {
         const writing = writeAll(handle, block, next)
         inline.update(block)
         await writing
@@ -96,7 +112,7 @@ function uploadFile(folder: string, session: UploadSession, from: { blocks: Bloc
     },
     async sync() {
       await using handle = await open(data, 'r+')
-      await handle.sync()
+      await sync(handle, 'all')
     },
     writtenAt: async () => (await stat(data).catch(missing))?.mtime,
     remove: () => rm(folder, { recursive: true, force: true })
@@ -123,16 +139,16 @@ function createInlineHash() {
 }
 
 /** The file `ranges`, once there may be holes: from then on a byte counts only when it is noted. */
-function createRangeNotes(folder: string, begun: boolean) {
+function createRangeNotes(folder: string, begun: boolean, sync: FileSync) {
   const path = join(folder, 'ranges')
   let beginning: Promise<void> | undefined = begun ? Promise.resolve() : undefined
 
   async function write(size: number): Promise<void> {
     await using data = await open(join(folder, 'data'), 'r+')
-    await data.datasync()
+    await sync(data, 'data')
     await using handle = await open(path, 'w')
     await handle.writeFile(size === 0 ? '' : `0-${size - 1}\n`)
-    await handle.sync()
+    await sync(handle, 'all')
     await syncDirectory(folder)
   }
 
@@ -148,7 +164,7 @@ function createRangeNotes(folder: string, begun: boolean) {
     /** The data first, then the line that says so: a power cut may cost a range, never invent one. */
     async add(data: FileHandle, first: number, next: number): Promise<void> {
       if (!beginning || next === first) return
-      await data.datasync()
+      await sync(data, 'data')
       // The line feed before keeps a line that was cut from running into this one.
       await appendFile(path, `\n${first}-${next - 1}\n`)
     }
