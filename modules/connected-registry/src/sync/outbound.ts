@@ -54,13 +54,15 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
     const head = changes.head()
     const stored = await records.get(keys.outboundCursor)
     let cursor = typeof stored === 'number' ? stored : 0
-    while (cursor < head) {
-      const page = await changes.read(cursor, pageSize)
-      // A gap may be what a failed batch left, or what was trimmed: then the bases tell what changed.
-      if (page[0]?.sequence !== cursor + 1) await compareAll({ registry, records, sequence: head })
-      const last = page.at(-1)?.sequence ?? head
-      await records.commit({ put: [...(await noted(page)), [keys.outboundCursor, last]] })
-      cursor = last
+    // Ahead of the head it is of another log.
+    for (let isDone = cursor === head; !isDone; ) {
+      const page = await changes.since(cursor, pageSize)
+      // What was trimmed is told by what was agreed on; the head was noted before that is compared.
+      if (page === 'trimmed') await compareAll({ registry, records, sequence: head })
+      const read = page === 'trimmed' ? [] : page
+      isDone = read.length < pageSize
+      cursor = Math.max(isDone ? head : 0, read.at(-1)?.sequence ?? 0)
+      await records.commit({ put: [...(await noted(read)), [keys.outboundCursor, cursor]] })
     }
   }
 
