@@ -48,6 +48,7 @@ export function fullStatus(parts: ReportParts) {
       lastSuccess: sync.lastSuccess,
       current: sync.current,
       next: sync.next,
+      pending: describePending(sync),
       traffic: parts.traffic
     },
     storage: parts.storage,
@@ -96,6 +97,12 @@ export function plainJson(value: object): Record<string, Json> {
 /** ACR: in contact, but with details to show. */
 function stateOf({ sync, details }: ReportParts): SyncStatus['connectionState'] {
   return sync.connectionState === 'Online' && details.length > 0 ? 'Unhealthy' : sync.connectionState
+}
+
+/** What each side lacks of the other's: references, and bytes as far as they are known. */
+function describePending({ pendingUp, repositories, current }: SyncStatus) {
+  const references = repositories.reduce((sum, { wanted, have }) => sum + wanted - have, 0)
+  return { up: pendingUp, down: { references, bytes: current?.missingBytes } }
 }
 
 function describeParent(connection: ParentConnection | undefined) {
