@@ -17,6 +17,8 @@ export interface Skopeo {
   pull(reference: string, layout: string): Promise<void>
   /** Tries to push an OCI layout to the site. */
   push(layout: string, reference: string): Promise<void>
+  /** Deletes on site what a reference names, by its digest. */
+  remove(reference: string): Promise<void>
   /** Copies from the site into the registry above, under another name or tag. */
   publish(reference: string, parentReference: string): Promise<void>
 }
@@ -61,6 +63,9 @@ export async function createSkopeo(world: World, folder: string, above: Above): 
     },
     async push(layout, reference) {
       await skopeo('copy', '--all', ...door('dest-'), `oci:${layout}`, at(reference))
+    },
+    async remove(reference) {
+      await skopeo('delete', ...door(), at(reference))
     },
     async publish(reference, parentReference) {
       const parent = [`--dest-creds=${above.name}:${above.password}`, '--dest-tls-verify=false']
