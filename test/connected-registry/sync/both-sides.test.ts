@@ -3,4 +3,4 @@ import { assertBothSidesConverge } from './both-sides.ts'
 
 for (const acr of [true, false])
   test(`${acr ? 'acr' : 'plain'}: changes on both sides agree in the end, and nothing that was pushed is lost`, (t) =>
-    assertBothSidesConverge(t, acr, 30, 24))
+    assertBothSidesConverge(t, acr, 20, 24))
