@@ -125,3 +125,20 @@ test('schedule: days are those of UTC', () => {
     new Date('2024-03-31T01:30:00Z')
   )
 })
+
+for (const cron of [
+  '@daily',
+  '0 0 * * MON',
+  '0 0 L * *',
+  '0 0 ? * *',
+  '0 0 1W * *',
+  '0 0 * JAN *',
+  '* * * * * *',
+  '0 0 * *'
+])
+  test(`${cron} is not of the five-field dialect that every parser reads alike`, () => {
+    assert.notEqual(cronProblem(cron), undefined)
+  })
+
+for (const cron of ['*/5 1-3,7 * * *', '0 0 1 1,7 *', '0 3 * * 0', '0 9-17/2 * * 1-5', continuous])
+  test(`${cron} is of it`, () => assert.equal(cronProblem(cron), undefined))

@@ -41,8 +41,12 @@ function patternOf({ cron }: Schedule): Cron {
   return new Cron(cron, { timezone: 'UTC', mode: '5-part' })
 }
 
+/** Numbers, `*`, `,`, `-` and `/`, as ACR has them: no names, no nicknames, no further letters, which other parsers read differently. */
+const dialect = /^[\d*,/-]+( [\d*,/-]+){4}$/
+
 /** What is wrong with a cron text, undefined where nothing is. */
 export function cronProblem(text: string): string | undefined {
+  if (!dialect.test(text)) return 'has five fields of numbers, *, comma, - and /'
   try {
     const next = patternOf({ cron: text }).nextRun()
     return next ? undefined : 'names no moment that ever comes'
