@@ -128,3 +128,30 @@ test('a parent that answers a ping with a page is none', async (t) => {
   await assert.rejects(openParent(t, portal.host).parent.ping(t.signal), { code: 'BAD_ANSWER' })
   await openParent(t, registry.host).parent.ping(t.signal)
 })
+
+test('a list that came with an ETag is asked for anew only where it changed', async (t) => {
+  let names = ['v1', 'v2']
+  const server = await scriptedServer(t, (request, response) => {
+    const etag = `"${names.join()}"`
+    if (request.headers['if-none-match'] === etag) response.writeHead(304, { etag }).end()
+    else json(200, { name: 'app', tags: names }, { etag })(request, response)
+  })
+  const { parent, signal } = openParent(t, server.host)
+  const list = () => collect(parent.repository('app').listTags(signal))
+
+  assert.deepEqual(await list(), ['v1', 'v2'])
+  assert.deepEqual(await list(), ['v1', 'v2'])
+  names = ['v3']
+  assert.deepEqual(await list(), ['v3'])
+
+  assert.deepEqual(
+    server.asked.map(({ headers }) => headers['if-none-match']),
+    [undefined, '"v1,v2"', '"v1,v2"']
+  )
+})
+
+test('304 to a question without a condition is no empty list', async (t) => {
+  const notModified = tagsOf(t, (_, response) => response.writeHead(304).end())
+
+  await assert.rejects(notModified, { name: 'ParentError' })
+})

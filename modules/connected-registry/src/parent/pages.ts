@@ -1,5 +1,5 @@
 import { parseNextLink } from '../protocol/pagination.ts'
-import { type Answer, badAnswer, headerOf, refusal } from './answer.ts'
+import { type Answer, badAnswer, discard, headerOf, refusal } from './answer.ts'
 import type { ScopedRequest } from './authentication.ts'
 import { type ParentLink, urlOf } from './parent-link.ts'
 
@@ -23,16 +23,11 @@ const pageLimit = 10_000
  * whatever else happens is a ParentError, so that a list that was cut never looks complete.
  */
 export async function* pages<T>(link: ParentLink, request: PagedRequest<T>): AsyncGenerator<T> {
-  const { operation, scope, headers, signal } = request
   const seen = new Set<string>()
   let url: URL | undefined = urlOf(link, request.path)
   while (url) {
     seen.add(url.href)
-    const asked: ScopedRequest = { operation, method: 'GET', url, scope, headers, signal }
-    const page: Page<T> = await link.authentication.request(asked, async (answer) => {
-      if (answer.status !== 200) throw await refusal(answer)
-      return { content: await request.read(answer), next: nextPage(answer, seen) }
-    })
+    const page: Page<T> = await onePage(link, request, url, seen)
     yield page.content
     url = page.next
   }
@@ -41,6 +36,31 @@ export async function* pages<T>(link: ParentLink, request: PagedRequest<T>): Asy
 interface Page<T> {
   readonly content: T
   readonly next: URL | undefined
+}
+
+/** Where the parent gave an ETag, it is asked whether the page is still the same. */
+async function onePage<T>(
+  link: ParentLink,
+  request: PagedRequest<T>,
+  url: URL,
+  seen: ReadonlySet<string>
+): Promise<Page<T>> {
+  const { operation, scope, signal } = request
+  const key = `${operation} ${url.href}`
+  const kept = link.keptPages.get(key)
+  const headers = { ...request.headers, ...(kept && { 'if-none-match': kept.etag }) }
+  const asked: ScopedRequest = { operation, method: 'GET', url, scope, headers, signal }
+  return link.authentication.request(asked, async (answer) => {
+    if (kept && answer.status === 304) {
+      await discard(answer)
+      return kept as Page<T>
+    }
+    if (answer.status !== 200) throw await refusal(answer)
+    const page = { content: await request.read(answer), next: nextPage(answer, seen) }
+    const etag = headerOf(answer, 'etag')
+    if (etag) link.keptPages.keep(key, { ...page, etag, bytes: JSON.stringify(page.content).length })
+    return page
+  })
 }
 
 // The next page is one of the same list, and one we have not seen: a page must not lead us elsewhere, nor in circles.

@@ -3,6 +3,7 @@ import type { ParentConnection } from '../protocol/connection-string.ts'
 import type { Authentication } from './authentication.ts'
 import type { Clock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { KeptPages } from './kept-pages.ts'
 
 /** What everything that is asked of one parent shares. */
 export interface ParentLink {
@@ -10,6 +11,7 @@ export interface ParentLink {
   readonly dispatcher: Dispatcher
   readonly authentication: Authentication
   readonly clock: Clock
+  readonly keptPages: KeptPages
   readonly log: Log
 }
 

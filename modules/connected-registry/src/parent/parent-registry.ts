@@ -11,6 +11,7 @@ import { openBlob } from './blob-transfer.ts'
 import { listRepositories } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { createKeptPages } from './kept-pages.ts'
 import { getManifest, headManifest } from './manifests.ts'
 import {
   createMetadata,
@@ -78,7 +79,7 @@ export function createParentRegistry({
 }: ParentRegistryDeps): ParentRegistry {
   dispatcher.know(connection.loginServerUrl.hostname)
   const authentication = createAuthentication({ connection, dispatcher, clock })
-  const link: ParentLink = { connection, dispatcher, authentication, clock, log }
+  const link: ParentLink = { connection, dispatcher, authentication, clock, keptPages: createKeptPages(), log }
   const metadata = createMetadata(link)
   return {
     host: connection.loginServer,
