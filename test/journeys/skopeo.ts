@@ -10,6 +10,8 @@ const patienceMs = 60_000
 
 /** skopeo at the device's door, trusting the device's own authority and nothing else. */
 export interface Skopeo {
+  /** As `skopeo login` does: an access token for nothing but being known. */
+  login(): Promise<void>
   /** The digest of what a reference (`repository:tag` or `repository@digest`) names on site. */
   digest(reference: string): Promise<Digest>
   tags(repository: string): Promise<readonly string[]>
@@ -51,6 +53,11 @@ export async function createSkopeo(world: World, folder: string, above: Above): 
   }
 
   return {
+    async login() {
+      const file = `--authfile=${join(folder, 'login.json')}`
+      const { name, password } = world.clientToken
+      await skopeo('login', file, ...door('').slice(0, 1), '-u', name, '-p', password, new URL(world.proxyUrl).host)
+    },
     digest: async (reference) => digestOf(await skopeo('inspect', '--raw', ...door(), at(reference))),
     async tags(repository) {
       const listing = JSON.parse((await skopeo('list-tags', ...door(), at(repository))).toString()) as {
