@@ -19,6 +19,7 @@ runModule({
     }
     if (behaviour === 'throwsLater') setImmediate(() => JSON.parse('{'))
     if (behaviour === 'rejectsLater') setImmediate(() => void Promise.reject(new RangeError('nobody listens')))
+    if (behaviour === 'reports') process.send?.({ report: process.report.getReport() })
     say('started')
     return { stop }
   }

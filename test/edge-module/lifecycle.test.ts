@@ -114,3 +114,14 @@ for (const [behaviour, type, why] of [
 function messageOf(line: Record<string, unknown> | undefined): string {
   return String((line?.err as { message?: string } | undefined)?.message)
 }
+
+test("a report of Node's does not hold the environment", async (t) => {
+  const { child, says, said, end } = anExample(t, 'reports')
+  await says('started')
+  child.kill('SIGTERM')
+  await end()
+
+  const [told] = said as [{ report: Record<string, unknown> }]
+  assert.ok(told.report.header)
+  assert.equal(told.report.environmentVariables, undefined)
+})

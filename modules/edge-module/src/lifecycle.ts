@@ -19,6 +19,8 @@ export interface ModuleOptions {
  */
 export function runModule({ name, log, start, drainTimeoutMs }: ModuleOptions): void {
   let stopping = false
+  // A report that an operator asks Node for would hold the environment, and with it connection strings and keys.
+  process.report.excludeEnv = true
 
   function die(message: string): (error: unknown) => never {
     return (error) => {

@@ -33,10 +33,25 @@ export function createLog({ module, level = 'Information', destination }: LogOpt
     level: levels[level],
     base: { module },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) }
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: (error: unknown) => describeError(error) }
   }
   // Each line is written before the call returns: a process that ends after its last words must not lose them.
   return pino(options, destination ?? pino.destination({ sync: true }))
+}
+
+const causeLimit = 5
+
+/**
+ * What an error says, and where. Nothing else that it carries: a parser's error holds the bytes it met, a request's the headers
+ * it was sent with, and so a password or a signed link.
+ */
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return String(error)
+  const { name, message, stack, cause } = error
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const isTold = cause !== undefined && depth < causeLimit
+  return { type: name, code, message, stack, ...(isTold && { cause: describeError(cause, depth + 1) }) }
 }
 
 export function setLogLevel(log: Log, level: LogLevel): void {
