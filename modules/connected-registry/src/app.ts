@@ -71,6 +71,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     log,
     onIteration: reporting.recount,
     onDelegation: reporting.changed,
+    onChildren: reporting.changed,
     dispatcher: { ...dispatcher, proxies: config.proxies }
   }
   sources.onChange(applySettings)
@@ -89,11 +90,11 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     site = opened.site
     store = opened.store
     site.trust(trusted)
-    const { registry, access } = site
+    const { registry, access, children } = site
     const mode = () => sources.current.mode
     const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
-    listener = createHttpHandler({ registry, access, mode, status, loginServer, log })
+    listener = createHttpHandler({ registry, children, access, mode, status, loginServer, log })
     reporting.use({ ...opened, isTwinAwaited })
     reporting.recount()
     // Before anything is applied: what is not in the scope goes.
@@ -153,6 +154,8 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   async function stop(): Promise<void> {
     stopping.abort()
     await client?.stop()
+    // Its long polls would be waited for.
+    site?.children.close()
     await server.close()
     await stopSite()
   }

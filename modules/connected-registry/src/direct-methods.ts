@@ -4,6 +4,7 @@ import { plainJson } from './report.ts'
 import type { Report, Reporting } from './reporting.ts'
 import type { Site } from './site.ts'
 
+const deactivateSchema = z.strictObject({ name: z.string() })
 const collectSchema = z.strictObject({ dryRun: z.boolean().optional() })
 
 /** Shorter than the caller's patience (`az iot hub invoke-module-method` waits 30 s unless told otherwise). */
@@ -16,6 +17,7 @@ const answerBytes = 127 * 1024
  * What an operator can ask of the running module: `sync` (one iteration now), `resync` (a full comparison), `status` (all
  * there is to say, or what the twin shows where that is too long for an answer), `collectGarbage` (payload
  * `{ dryRun?: boolean }`; 200 with the report, 202 where it goes on, 400 for another payload).
+ * `deactivate` (payload `{ name }`) frees the name of a child for another instance: 200, or 404 where none is active.
  * `sync` and `resync` answer 200 with the iteration's summary; 202 where it goes on longer than a caller waits; 409 where
  * nothing can be synced.
  */
@@ -40,8 +42,16 @@ export function createDirectMethods(
     if (report === 'running') return { status: 202, payload: { message: 'the collection goes on; status will tell' } }
     return { status: 200, payload: plainJson(report) }
   }
+  const deactivate = async (payload: unknown): Promise<MethodResponse> => {
+    const options = deactivateSchema.safeParse(payload)
+    if (!options.success) return { status: 400, payload: { message: 'the payload must be { "name": "<child>" }' } }
+    const { name } = options.data
+    if (await site()?.children.deactivate(name)) return { status: 200, payload: { message: `${name} is deactivated` } }
+    return { status: 404, payload: { message: `no instance of ${name} is active` } }
+  }
   return {
     collectGarbage,
+    deactivate,
     sync: () => sync(false),
     resync: () => sync(true),
     status: async () => {

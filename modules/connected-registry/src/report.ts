@@ -1,6 +1,8 @@
 import type { DelegationStatus } from './access/delegation.ts'
 import { formatTokenNamePattern, type TokenNamePattern } from './access/token-names.ts'
 import { describeBandwidth } from './bandwidth-settings.ts'
+import type { ChildOverview } from './children/child-reports.ts'
+import { descendantsSummary } from './children-report.ts'
 import { durationText } from './durations.ts'
 import type { GarbageStatus } from './garbage-schedule.ts'
 import { describeGarbageSettings } from './garbage-settings.ts'
@@ -22,6 +24,7 @@ export interface ReportParts {
   readonly uploads?: UploadFigures
   readonly garbage?: GarbageStatus
   readonly delegation?: DelegationStatus
+  readonly children?: readonly ChildOverview[]
   /** Details that belong to no iteration: refused settings, a data volume that cannot be used. */
   readonly details: readonly StatusDetail[]
 }
@@ -55,6 +58,7 @@ export function fullStatus(parts: ReportParts) {
     uploads: parts.uploads,
     garbageCollection: parts.garbage,
     delegatedTokens: parts.delegation?.tokens,
+    children: parts.children?.length ? parts.children : undefined,
     repositories: sync.repositories,
     statusDetails: [...parts.details, ...sync.details]
   }
@@ -66,7 +70,7 @@ const textLimit = 250
 
 /** What the reported twin holds: the same, of the repositories only their count and those in trouble. */
 export function reportedTwin(parts: ReportParts): Record<string, Json> {
-  const { repositories, statusDetails, delegatedTokens, startedAt: _, ...rest } = fullStatus(parts)
+  const { repositories, statusDetails, children, delegatedTokens, startedAt: _, ...rest } = fullStatus(parts)
   const { clientTokens, problems, ...settings } = rest.settings
   const inTrouble = repositories.filter(({ problem }: RepositoryStatus) => problem !== undefined)
   return plainJson({
@@ -79,6 +83,7 @@ export function reportedTwin(parts: ReportParts): Record<string, Json> {
       // Why is among the details.
       worst: inTrouble.slice(0, worstLimit).map(({ problem: _, ...repository }) => repository)
     },
+    descendants: descendantsSummary(children ?? []),
     statusDetails: statusDetails
       .slice(0, worstLimit)
       .map((detail) => ({ ...detail, description: short(detail.description) }))

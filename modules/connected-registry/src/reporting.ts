@@ -70,6 +70,7 @@ export function createReporting({ sources, board, dataVolume, log, details = [] 
       storage,
       uploads,
       garbage: site?.garbage?.status(),
+      children: site?.children.overview(),
       delegation,
       details: stamp([
         ...details,

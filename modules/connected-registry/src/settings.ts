@@ -5,6 +5,7 @@ import type { TokenNamePattern } from './access/token-names.ts'
 import type { Token } from './access/tokens.ts'
 import { type BandwidthSettings, bandwidthSchema } from './bandwidth-settings.ts'
 import { checked, type Problems } from './checked-schema.ts'
+import { type ChildSettings, childrenSchema } from './children-settings.ts'
 import { readDuration } from './durations.ts'
 import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
@@ -12,7 +13,7 @@ import { repositoryEntry } from './repository-settings.ts'
 import { readSize } from './sizes.ts'
 import { continuous, cronProblem, type Schedule } from './sync/schedule.ts'
 import type { ScopeEntry } from './sync/scope-rules.ts'
-import { defaultKeptForMs, delegationSchema, tokensSchema } from './token-settings.ts'
+import { defaultKeptForMs, delegationSchema, passwordsSchema, tokenNameSchema, tokensSchema } from './token-settings.ts'
 
 /** What may change while the module runs. */
 export interface Settings {
@@ -26,6 +27,8 @@ export interface Settings {
   /** The names that the parent may prove, and how long it counts. */
   readonly delegatedNames: readonly TokenNamePattern[]
   readonly delegatedForMs: number
+  /** The connected registries directly below this one. */
+  readonly children: readonly ChildSettings[]
   /** Bytes that blobs may take; undefined: all the disk has. */
   readonly storageQuotaBytes?: number
   readonly garbageCollection: GarbageSettings
@@ -39,6 +42,7 @@ export const defaultSettings: Settings = {
   clientTokens: [],
   delegatedNames: [],
   delegatedForMs: defaultKeptForMs,
+  children: [],
   garbageCollection: defaultGarbageSettings,
   logLevel: 'Information'
 }
@@ -82,6 +86,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       sync: checked(syncSchema, readSync).optional(),
       clientTokens: tokensSchema.optional(),
       delegation: delegationSchema.optional(),
+      children: children.optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
       garbageCollection: checked(garbageSchema, readGarbageSettings).optional(),
       logLevel: z.enum(logLevels).optional()
@@ -102,6 +107,15 @@ const syncSchema = z.strictObject({
   schedule: checked(z.string().max(128), readCron).optional(),
   window: checked(z.string().max(128), readWindow).optional(),
   bandwidth: bandwidthSchema.optional()
+})
+
+const children = childrenSchema({
+  repositories: z.array(repositoryEntry).max(repositoryLimit),
+  tokenName: tokenNameSchema,
+  passwords: passwordsSchema,
+  schedule: checked(syncSchema, readSchedule),
+  garbageCollection: checked(garbageSchema, readGarbageSettings),
+  logLevel: z.enum(logLevels)
 })
 
 function readConnection(text: string, environment: Readonly<Record<string, string | undefined>>) {

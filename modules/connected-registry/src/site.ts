@@ -8,8 +8,12 @@ import type { Prover } from './access/proofs.ts'
 import { loadSigningKeys } from './access/signing-keys.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
 import { bandwidthAt } from './bandwidth-settings.ts'
+import { type Children, createChildren } from './children/children.ts'
+import { createUnavailableChildren } from './children/unavailable.ts'
+import { childrenInForce } from './children-in-force.ts'
 import { logClientChanges } from './client-changes.ts'
 import { delegateTo } from './delegated-access.ts'
+import { loadFirstSync } from './first-sync.ts'
 import { createGarbagePolicy } from './garbage-policy.ts'
 import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
 import { addTraffic, keepTraffic, noTraffic } from './kept-traffic.ts'
@@ -39,6 +43,8 @@ export interface Site {
   readonly access: Access
   /** Undefined: there is no store to keep proofs in. */
   readonly delegation?: Pick<Delegation, 'status'>
+  /** The connected registries below this one. */
+  readonly children: Children
   /** Both undefined: there is no store to sync into, and to clean. */
   readonly engine?: SyncEngine
   readonly garbage?: GarbageSchedule
@@ -58,12 +64,14 @@ export interface SiteOptions {
   readonly onIteration?: () => void
   /** Told when a client token was proved by the parent, taken back, or cannot be proved. */
   readonly onDelegation?: () => void
+  /** Told when a registry below this one was heard again, or said something new. */
+  readonly onChildren?: () => void
   /** How patient it is with its parent. */
   readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities' | 'bandwidth'>
 }
 
 export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
-  const { settings, board, log, onIteration, onDelegation, dispatcher } = options
+  const { settings, board, log, onIteration, onDelegation, onChildren, dispatcher } = options
   const { blobs, records, instanceId } = store
   const bases = createBases(records)
   const registry = await createRegistry({ blobs, records, policy: () => policy(), admit: store.disk.admit })
@@ -78,7 +86,13 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const traffic = await keepTraffic(records, parents.traffic, log)
   const proofs = await loadDelegatedTokens(records)
   const delegation = delegateTo({ settings, prover: parents.prover, proofs, registry, log, onChange: onDelegation })
-  const access = createAccess({ tokens: () => settings().clientTokens, delegation, signingKeys, instanceId, log })
+  const access = createAccess({
+    tokens: () => childrenInForce(settings()).tokens,
+    delegation,
+    signingKeys,
+    instanceId,
+    log
+  })
   const engine = createSyncEngine({
     registry,
     blobs,
@@ -96,9 +110,23 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const logTrim = startLogTrim(registry.changes, log)
   const stopLogging = logClientChanges(registry.changes, log)
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
+  const firstSync = await loadFirstSync(records)
+  const children = createChildren({
+    records,
+    changes: registry.changes,
+    epoch: instanceId,
+    current: () => childrenInForce(settings()).children,
+    isSynced: () => firstSync.isComplete(settings().connection),
+    ancestors: () => [],
+    onChange: onChildren
+  })
 
   function ended(): void {
     void delegation.recheck()
+    const { connection } = settings()
+    if (connection && board.read().last?.result === 'Succeeded') {
+      firstSync.completed(connection).catch((error: unknown) => log.warn({ reason: describe(error) }, 'not noted'))
+    }
     onIteration?.()
   }
 
@@ -106,16 +134,19 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     registry,
     access,
     delegation,
+    children,
     engine,
     garbage,
     apply: ({ connection, repositories, schedule, mode, storageQuotaBytes, garbageCollection }) => {
       garbage.apply(garbageCollection)
       store.disk.setQuota(storageQuotaBytes)
+      children.changed()
       engine.apply({ parent: parents.of(connection), patterns: repositories, schedule, mode })
     },
     trust: parents.trust,
     traffic: traffic.total,
     async stop() {
+      children.close()
       stopLogging()
       expiry.stop()
       await logTrim.stop()
@@ -133,10 +164,11 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
 /** Knows its clients, and tells them that it cannot serve: never that content is not there. */
 export async function createClosedSite({ settings, log }: SiteOptions): Promise<Site> {
   const signingKeys = await loadSigningKeys(createMemoryRecordStore())
-  const tokens = () => settings().clientTokens
+  const tokens = () => childrenInForce(settings()).tokens
   return {
     registry: createUnavailableRegistry(),
     access: createClosedAccess(createAccess({ tokens, signingKeys, instanceId: 'closed', log })),
+    children: createUnavailableChildren(),
     apply: () => {},
     trust: () => {},
     traffic: () => noTraffic,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { DelegationStatus } from './access/delegation.ts'
+import { childrenInForce } from './children-in-force.ts'
 import type { ReportSubject } from './reporting.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { detailOf } from './sync/problems.ts'
@@ -17,6 +18,9 @@ export function settingsDetails({
     code: 'SETTINGS_REFUSED',
     description: `${source}: ${problem}`
   }))
+  for (const { name, problem } of childrenInForce(current).refused) {
+    details.push({ type: 'Settings', code: 'CHILD_REFUSED', description: `children: ${name}: ${problem}` })
+  }
   if (isIncomplete)
     details.push({
       type: 'Settings',

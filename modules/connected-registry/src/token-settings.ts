@@ -20,19 +20,23 @@ const longestKeptForMs = 365 * dayMs
 const tokenLimit = 50
 const actionLimit = 2500
 
+export const tokenNameSchema = z.string().refine(isTokenName, 'is not a token name')
+
+export const passwordsSchema = z
+  .array(
+    z.strictObject({
+      hash: z.string().refine(isPasswordHash, 'is not a password hash (scrypt$...)'),
+      expiry: z.iso.datetime({ offset: true }).optional()
+    })
+  )
+  .min(1)
+  .max(2)
+
 const configured = z.strictObject({
   delegate: z.literal(false).optional(),
-  name: z.string().refine(isTokenName, 'is not a token name'),
+  name: tokenNameSchema,
   status: z.enum(['enabled', 'disabled']).default('enabled'),
-  passwords: z
-    .array(
-      z.strictObject({
-        hash: z.string().refine(isPasswordHash, 'is not a password hash (scrypt$...)'),
-        expiry: z.iso.datetime({ offset: true }).optional()
-      })
-    )
-    .min(1)
-    .max(2),
+  passwords: passwordsSchema,
   actions: z.array(checked(z.string(), readAction)).min(1).max(actionLimit)
 })
 

@@ -37,8 +37,8 @@ async function aWatchedRegistry(t: TestContext) {
   const catalogReader = await aToken('other', ['repositories/other/*/content/read'])
   const child = await aToken('child', ['gateway/site-a/config/read'])
   served.settings.tokens = [...served.settings.tokens, catalogReader, child]
-  const { registry, access } = served
-  const declared = routes({ registry, access, mode: () => 'ReadOnly', status: () => ({}) })
+  const { registry, children, access } = served
+  const declared = routes({ registry, children, access, mode: () => 'ReadOnly', status: () => ({}) })
   return { served, calls, paths: pathsOf(declared.map(({ path }) => path)) }
 }
 

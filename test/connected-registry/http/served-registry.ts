@@ -13,6 +13,8 @@ import type { Mode } from '../../../modules/connected-registry/src/access/author
 import { hashPassword } from '../../../modules/connected-registry/src/access/passwords.ts'
 import { loadSigningKeys } from '../../../modules/connected-registry/src/access/signing-keys.ts'
 import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
+import type { Child } from '../../../modules/connected-registry/src/children/child.ts'
+import { type Children, createChildren } from '../../../modules/connected-registry/src/children/children.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { createRegistry } from '../../../modules/connected-registry/src/registry/create-registry.ts'
@@ -31,9 +33,10 @@ export interface ServedRegistry {
   readonly port: number
   readonly registry: Registry
   readonly access: Access
+  readonly children: Children
   readonly log: () => string
   /** Settings that a test may change while it runs. */
-  readonly settings: { tokens: readonly Token[]; mode: Mode }
+  readonly settings: { tokens: readonly Token[]; mode: Mode; children: readonly Child[]; isSynced: boolean }
   send(method: string, path: string, headers?: OutgoingHttpHeaders, body?: Uint8Array): Promise<Answer>
   /** An access token for `scope`. */
   bearer(scope: string, name?: string): Promise<string>
@@ -64,7 +67,12 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
   const records = options.records ?? createMemoryRecordStore()
   const made = await createRegistry({ blobs, records })
   const registry = options.registry?.(made) ?? made
-  const settings: ServedRegistry['settings'] = { tokens: await someTokens(), mode: 'ReadOnly' }
+  const settings: ServedRegistry['settings'] = {
+    tokens: await someTokens(),
+    mode: 'ReadOnly',
+    children: [],
+    isSynced: true
+  }
   const signingKeys = await loadSigningKeys(records)
   const lines: string[] = []
   const log = createLog({ module: 'test', level: 'Debug', destination: { write: (line) => void lines.push(line) } })
@@ -75,9 +83,19 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     log,
     now: options.now
   })
+  const children = createChildren({
+    records,
+    changes: made.changes,
+    epoch: 'instance-1',
+    current: () => settings.children,
+    isSynced: () => settings.isSynced,
+    ancestors: () => ['above-1'],
+    now: options.now
+  })
+  t.after(() => children.close())
   const { loginServer } = options
   const status = () => ({ connectionState: 'Offline' })
-  const handler = createHttpHandler({ registry, access, mode: () => settings.mode, status, loginServer, log })
+  const handler = createHttpHandler({ registry, children, access, mode: () => settings.mode, status, loginServer, log })
   const server = createServer(serverOptions, handler)
   t.after(() => {
     server.closeAllConnections()
@@ -90,6 +108,7 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     port,
     registry,
     access,
+    children,
     settings,
     log: () => lines.join(''),
     send: (method, path, headers, body) => exchange(port, method, path, headers, body),

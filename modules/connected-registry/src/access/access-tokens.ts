@@ -154,8 +154,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   return { issue, recognize, issueRefreshToken, redeem }
 }
 
-function identityOf({ name, scopeMap }: Token, { access }: AccessClaims): Identity {
-  return { name, scopeMap, access }
+function identityOf({ name, scopeMap, child }: Token, { access }: AccessClaims): Identity {
+  return { name, scopeMap, child, access }
 }
 
 // The salt in a hash is never told to anybody, so that nothing can be guessed from its fingerprint.

@@ -100,6 +100,6 @@ export function createAccess({
   return { signIn, recognize: accessTokens.recognize, issue }
 }
 
-function identityOf({ name, scopeMap }: Token): Identity {
-  return { name, scopeMap }
+function identityOf({ name, scopeMap, child }: Token): Identity {
+  return { name, scopeMap, child }
 }

@@ -60,10 +60,10 @@ export interface GatewayRequest {
   readonly gateway: string
 }
 
-/** The same for the channel of a connected registry, where the mode does not matter: sync itself writes there. */
+/** The same for the channel of a connected registry, where the mode does not matter: sync itself writes there. For sync tokens only. */
 export function authorizeGateway({ identity, action, gateway }: GatewayRequest): Decision {
   if (!identity) return unauthenticated
-  if (!allowsGateway(identity.scopeMap, action, gateway)) return refusedByScope
+  if (identity.child === undefined || !allowsGateway(identity.scopeMap, action, gateway)) return refusedByScope
   if (identity.access && !coversGateway(identity.access, action, gateway)) return unauthenticated
   return allowed
 }

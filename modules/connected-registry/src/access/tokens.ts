@@ -7,6 +7,8 @@ export interface Token {
   readonly status: 'enabled' | 'disabled'
   readonly passwords: readonly TokenPassword[]
   readonly scopeMap: ScopeMap
+  /** A sync token's: the connected registry below this one that it belongs to. */
+  readonly child?: string
 }
 
 export interface TokenPassword {
@@ -21,6 +23,7 @@ export interface Identity {
   readonly name: string
   /** Of the token as the settings have it now. */
   readonly scopeMap: ScopeMap
+  readonly child?: string
   /** What the access token was issued for. Undefined: the password itself was shown, the scope map alone counts. */
   readonly access?: readonly TokenScope[]
 }

@@ -3,21 +3,26 @@ import type { Access } from '../access/access.ts'
 import {
   authorize,
   authorizeCatalog,
+  authorizeGateway,
   catalogScope,
   type Decision,
+  type GatewayScopeAction,
   type Mode,
   type ScopeAction
 } from '../access/authorize.ts'
 import type { Identity } from '../access/tokens.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import { isRepositoryName } from '../protocol/reference.ts'
-import type { Action } from '../protocol/scope-map.ts'
+import { type Action, type GatewayAction, isGatewayAction } from '../protocol/scope-map.ts'
 import type { TokenScope } from '../protocol/token-scope.ts'
 import { authenticate, bearerRequired } from './authentication.ts'
 import type { Handler } from './handler.ts'
 
-/** What a route asks for: an action on the repository in its path, the right to list some, any client token in force, or nothing. */
-export type Need = Action | 'catalog' | 'any token' | 'nothing'
+/**
+ * What a route asks for: an action on the repository or the gateway in its path, the right to list some, any client token in force,
+ * or nothing.
+ */
+export type Need = Action | GatewayAction | 'catalog' | 'any token' | 'nothing'
 
 export interface GuardOptions {
   readonly access: Access
@@ -36,13 +41,22 @@ const scopesOf: Record<Action, readonly ScopeAction[]> = {
 export interface Place {
   readonly repository: string
   readonly reference: string
+  /** A connected registry's name; empty where the path has none. */
+  readonly gateway: string
   /** The repository's name is well formed, and stands in the path as it is. */
   readonly isNamed: boolean
 }
 
-export function placeOf(path: string, params: { readonly repository?: string; readonly reference?: string }): Place {
-  const { repository = '', reference = '' } = params
-  return { repository, reference, isNamed: isNameIn(path, repository) }
+export function placeOf(path: string, params: Partial<Record<keyof Place, string>>): Place {
+  const { repository = '', reference = '', gateway = '' } = params
+  return { repository, reference, gateway, isNamed: isNameIn(path, repository) }
+}
+
+const gatewayScopeOf: Record<GatewayAction, GatewayScopeAction> = {
+  'config/read': 'config_read',
+  'config/write': 'config_write',
+  'message/read': 'message_read',
+  'message/write': 'message_write'
 }
 
 /** The handler behind its need: who is asking, then what for, and only then what is there. */
@@ -53,8 +67,8 @@ export function guarded(need: Need, handle: Handler, options: GuardOptions) {
     const identity = await admit(ctx, need, place, options)
     // Content may take hours to come, and the right to bring it may end meanwhile.
     const confirm = takesContent ? async () => void (await admit(ctx, need, place, options)) : undefined
-    const { repository, reference } = place
-    return handle(ctx, { repository, reference, identity, confirm })
+    const { repository, reference, gateway } = place
+    return handle(ctx, { repository, reference, gateway, identity, confirm })
   }
 }
 
@@ -67,6 +81,7 @@ async function admit(
   const identity = await authenticate(access, ctx.req)
   if (need === 'any token') requireIdentity(ctx, identity)
   else if (need === 'catalog') requireCatalog(ctx, identity)
+  else if (isGatewayAction(need)) requireGateway(ctx, { identity, action: need, gateway: place.gateway })
   else requirePermission(ctx, place, { identity, action: need, repository: place.repository, mode: mode() })
   return identity
 }
@@ -102,6 +117,15 @@ function requirePermission(ctx: Context, { isNamed }: Place, request: Parameters
 function requireCatalog(ctx: Context, identity: Identity | undefined): void {
   const decision = authorizeCatalog(identity)
   if (decision.kind !== 'allowed') throw refusal(ctx, decision, { identity, scope: catalogScope })
+}
+
+// A client token is nobody here, whatever its scope map says; a child has its own gateway and no other.
+function requireGateway(ctx: Context, request: Parameters<typeof authorizeGateway>[0]): void {
+  const { identity, action, gateway } = request
+  const decision = authorizeGateway(request)
+  if (decision.kind === 'allowed') return
+  const name = gateway.toLowerCase()
+  throw refusal(ctx, decision, { identity, scope: { type: 'gateway', name, actions: [gatewayScopeOf[action]] } })
 }
 
 interface Asked {

@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import type { Identity } from '../access/tokens.ts'
+import type { Origin } from '../registry/registry.ts'
 
 /** What a request is about, taken from its path and found well formed and allowed before a handler sees it. */
 export interface Target {
@@ -7,6 +8,8 @@ export interface Target {
   readonly repository: string
   /** A tag, a digest or neither: the rest of the path, decoded. Empty where the route names none. */
   readonly reference: string
+  /** A connected registry's name. Left out where the route names none. */
+  readonly gateway?: string
   /** Who asks. Undefined where the route needs nobody. */
   readonly identity?: Identity
   /** Decides once more, after content has come and before it counts: throws like the first time. Where content is taken. */
@@ -14,9 +17,9 @@ export interface Target {
 }
 
 /** In whose name a change is made, as the change log says it. A route that changes something needs somebody. */
-export function originOf({ identity }: Target): `client:${string}` {
+export function originOf({ identity }: Target): Origin {
   if (!identity) throw new Error('a change without anybody who makes it')
-  return `client:${identity.name}`
+  return identity.child === undefined ? `client:${identity.name}` : `child:${identity.child}`
 }
 
 /** Answers a request, or throws a RegistryError. */

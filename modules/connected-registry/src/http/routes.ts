@@ -1,8 +1,11 @@
 import Router from '@koa/router'
+import type { Children } from '../children/children.ts'
+import { gatewayPath } from '../protocol/gateway.ts'
 import type { Registry } from '../registry/registry.ts'
 import { getBase } from './base.ts'
 import { deleteBlob, getBlob } from './blobs.ts'
 import { getCatalog } from './catalog.ts'
+import { getConfig, getGateway, getMessages, postActivation, postStatus } from './gateway.ts'
 import { type GuardOptions, guarded, type Need, placeOf } from './guard.ts'
 import type { Handler } from './handler.ts'
 import { createKnownPaths, type KnownPaths } from './known-paths.ts'
@@ -29,10 +32,11 @@ export interface Route {
 export interface RouteOptions extends GuardOptions {
   readonly registry: Registry
   readonly status: Status
+  readonly children: Children
 }
 
 /** Every route on one screen. Each pattern is tried for each new path: they are few, and each has its own last words. */
-export function routes({ registry, access, mode, status }: RouteOptions): readonly Route[] {
+export function routes({ registry, children, access, mode, status }: RouteOptions): readonly Route[] {
   const manifest = '/v2/*repository/manifests/:reference'
   const blob = '/v2/*repository/blobs/:reference'
   const uploads = '/v2/*repository/blobs/uploads/'
@@ -61,7 +65,8 @@ export function routes({ registry, access, mode, status }: RouteOptions): readon
     { method: 'patch', path: upload, needs: 'content/write', handle: patchUpload(registry.uploads) },
     { method: 'put', path: upload, needs: 'content/write', handle: putUpload(registry.uploads) },
     { method: 'delete', path: upload, needs: 'content/write', handle: deleteUpload(registry.uploads) },
-    ...metadataRoutes(registry)
+    ...metadataRoutes(registry),
+    ...gatewayRoutes(children)
   ]
 }
 
@@ -86,6 +91,18 @@ function metadataRoutes(registry: Registry): readonly Route[] {
     { method: 'patch', path: tag, needs: 'metadata/write', handle: refuseLocks },
     { method: 'patch', path: manifest, needs: 'metadata/write', handle: refuseLocks },
     { method: 'patch', path: repository, needs: 'metadata/write', handle: refuseLocks }
+  ]
+}
+
+/** The channel of the connected registries below this one. */
+function gatewayRoutes(children: Children): readonly Route[] {
+  const gateway = `${gatewayPath}/:gateway`
+  return [
+    { method: 'get', path: gatewayPath, needs: 'nothing', handle: getGateway(children) },
+    { method: 'post', path: `${gateway}/activation`, needs: 'config/write', handle: postActivation(children) },
+    { method: 'get', path: `${gateway}/config`, needs: 'config/read', handle: getConfig(children) },
+    { method: 'get', path: `${gateway}/messages`, needs: 'message/read', handle: getMessages(children) },
+    { method: 'post', path: `${gateway}/status`, needs: 'config/write', handle: postStatus(children) }
   ]
 }
 

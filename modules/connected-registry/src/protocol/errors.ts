@@ -4,17 +4,21 @@
  * it passes, so that who pushes may try again, and a registry below must not take it for a refusal of this very content.
  */
 export const registryErrors = {
+  ALREADY_ACTIVATED: { status: 409, message: 'The connected registry is already activated by another instance.' },
   BLOB_UPLOAD_INVALID: { status: 400, message: 'blob upload invalid' },
   BLOB_UPLOAD_UNKNOWN: { status: 404, message: 'blob upload unknown to registry' },
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
   DENIED: { status: 403, message: 'Insufficient scopes to perform the operation' },
   DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
+  GATEWAY_INVALID: { status: 400, message: 'invalid gateway request' },
   INTERNAL: { status: 500, message: 'the registry could not complete the request' },
   MANIFEST_BLOB_UNKNOWN: { status: 404, message: 'manifest references a manifest or blob unknown to registry' },
   MANIFEST_INVALID: { status: 400, message: 'manifest invalid' },
   MANIFEST_UNKNOWN: { status: 404, message: 'manifest unknown' },
+  MESSAGES_EXPIRED: { status: 410, message: 'the messages after this cursor are gone: compare everything' },
   NAME_INVALID: { status: 400, message: 'invalid repository name' },
   NAME_UNKNOWN: { status: 404, message: 'repository name not known to registry' },
+  NOT_ACTIVATED: { status: 409, message: 'The connected registry is not activated by this instance.' },
   PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },

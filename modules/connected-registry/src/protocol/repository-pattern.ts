@@ -29,3 +29,16 @@ export function matchesPattern(pattern: RepositoryPattern, repository: string): 
 export function isPattern(pattern: RepositoryPattern): boolean {
   return pattern.kind !== 'one'
 }
+
+/** True: whatever `inner` chooses, `outer` chooses too. */
+export function contains(outer: RepositoryPattern, inner: RepositoryPattern): boolean {
+  if (outer.kind === 'all') return true
+  if (inner.kind === 'all') return false
+  return matchesPattern(outer, inner.kind === 'one' ? inner.repository : `${inner.prefix}x`)
+}
+
+/** What both choose; undefined: nothing. */
+export function intersection(one: RepositoryPattern, other: RepositoryPattern): RepositoryPattern | undefined {
+  if (contains(one, other)) return other
+  return contains(other, one) ? one : undefined
+}

@@ -19,6 +19,10 @@ export type Action = (typeof allActions)[number]
 const gatewayActions = ['config/read', 'config/write', 'message/read', 'message/write'] as const
 export type GatewayAction = (typeof gatewayActions)[number]
 
+export function isGatewayAction(text: string): text is GatewayAction {
+  return (gatewayActions as readonly string[]).includes(text)
+}
+
 /** Rules add up: what one of them allows is allowed. */
 export interface ScopeMap {
   readonly repositories: readonly RepositoryRule[]
@@ -69,6 +73,13 @@ export function allows(scopeMap: ScopeMap, action: Action, repository: string): 
 export function allowsGateway(scopeMap: ScopeMap, action: GatewayAction, name: string): boolean {
   const lower = name.toLowerCase()
   return scopeMap.gateways.some((rule) => rule.name === lower && rule.actions.includes(action))
+}
+
+/** The texts that `parseScopeMap` reads. */
+export function formatRepositoryRules(rules: readonly RepositoryRule[]): readonly string[] {
+  return rules.flatMap(({ pattern, actions }) =>
+    actions.map((action) => `repositories/${formatRepositoryPattern(pattern)}/${action}`)
+  )
 }
 
 // A repository's name may hold every word of the grammar (`content/read` is one): the ends decide.

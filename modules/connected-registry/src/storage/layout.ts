@@ -43,6 +43,8 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   conflict:<repository>:<tag>                     ConflictRecord    a tag that keeps what lost to the parent
  *   sending:<repository>:<digest>                   text              where the upload of a large blob to the parent stands
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
+ *   sync:first                                      string            the parent with which the first sync was completed
+ *   activation:<child's name in lower case>         Activation        which instance is the child of that name
  *   scrub:cursor                                    how far the reading of all content has come
  *   scrub:at                                        RFC 3339          when it last came to its end
  *   delegated:<token>                               DelegatedToken    what the parent said of a client token: password hashes, grants
@@ -120,6 +122,8 @@ export const keys = {
   conflict: (repository: string, tag: string) => `conflict:${repository}:${tag}`,
   sendingOf: (repository: string) => `sending:${repository}:`,
   sending: (repository: string, digest: Digest) => `sending:${repository}:${digest}`,
+  firstSync: 'sync:first',
+  activation: (child: string) => `activation:${child.toLowerCase()}`,
   looked: (repository: string) => `looked:${repository}`,
   manifests: 'manifest:',
   scrubCursor: 'scrub:cursor',

@@ -1,0 +1,37 @@
+import type { ChildOverview } from './children/child-reports.ts'
+
+/** All registries below, counted, and the worst of them: what a twin has room for. The whole tree is in `GET /status`. */
+export function descendantsSummary(children: readonly ChildOverview[]) {
+  const all = children.flatMap((child) => flatten(child))
+  if (all.length === 0) return undefined
+  const count = (state: ChildOverview['connectionState']) => all.filter((one) => one.connectionState === state).length
+  const worst = all
+    .filter(({ connectionState }) => connectionState === 'Offline' || connectionState === 'Unhealthy')
+    .sort((one, other) => (one.connectionState < other.connectionState ? -1 : 1))
+  return {
+    count: all.length,
+    online: count('Online') + count('Syncing'),
+    offline: count('Offline'),
+    unhealthy: count('Unhealthy'),
+    worst: worst.slice(0, worstLimit)
+  }
+}
+
+const worstLimit = 20
+
+/** Of what is below a registry that is silent, nobody knows better than that: its own state says so. */
+function flatten({ name, connectionState, lastSeen, report }: ChildOverview, above = ''): readonly FlatDescendant[] {
+  const path = `${above}${name}`
+  const codes = [...new Set(report?.statusDetails?.map(({ code }) => code))].slice(0, 5)
+  const own = { name: path, connectionState, lastSeen, ...(codes.length > 0 && { codes }) }
+  return [own, ...(report?.children ?? []).flatMap((child) => flatten(child, `${path}/`))]
+}
+
+interface FlatDescendant {
+  /** From the child of this registry down, with slashes. */
+  readonly name: string
+  readonly connectionState: ChildOverview['connectionState']
+  readonly lastSeen?: string
+  /** Of its status details. */
+  readonly codes?: readonly string[]
+}

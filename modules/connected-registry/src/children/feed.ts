@@ -1,0 +1,179 @@
+import { RegistryError } from '../protocol/errors.ts'
+import { type Cursor, formatCursor, type GatewayMessage, type MessagesPage, parseCursor } from '../protocol/gateway.ts'
+import type { Change, Changes } from '../registry/registry.ts'
+import { type Child, isInScope } from './child.ts'
+
+export interface FeedRequest {
+  readonly child: Child
+  /** The cursor of the last page; undefined: from now on. */
+  readonly after?: string
+  /** Messages at the most. */
+  readonly limit: number
+  /** How long to wait for one, milliseconds. */
+  readonly waitMs: number
+  /** The config the child knows; a message tells when there is another one. */
+  readonly etag?: string
+  /** Of the config there is now. */
+  readonly currentEtag: () => string
+  readonly signal: AbortSignal
+}
+
+/** What each child reads of the change log: its repositories, without what it brought itself. */
+export interface Feed {
+  /**
+   * Resolves with messages, or with none when the time is over. Throws RegistryError GATEWAY_INVALID for what is no cursor, and
+   * MESSAGES_EXPIRED for one that is too old, of another store or from the future: then the child compares everything.
+   */
+  read(request: FeedRequest): Promise<MessagesPage>
+  /** Whoever waits looks again: a child's config may be another one. */
+  wake(): void
+  /** Whoever waits is answered at once, from now on. */
+  close(): void
+}
+
+export interface FeedOptions {
+  readonly changes: Changes
+  /** The id of this store. */
+  readonly epoch: string
+  readonly now: () => number
+}
+
+const scanned = 500
+
+export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
+  const bell = createBell(changes)
+  // Whoever waits stands at the same place, mostly: one look into the log serves them all.
+  let lastLook: { readonly after: number; readonly head: number; readonly page: Promise<readonly Change[]> } | undefined
+
+  async function read(request: FeedRequest): Promise<MessagesPage> {
+    let sequence = await startOf(request)
+    const over = createTimer(request.after === undefined ? 0 : request.waitMs)
+    try {
+      for (;;) {
+        const rung = bell.next()
+        const found = await scan(request, sequence)
+        sequence = found.sequence
+        if (found.messages.length > 0 || over.isOver || bell.isClosed) {
+          return { messages: found.messages, next: formatCursor({ epoch, sequence }) }
+        }
+        await first([rung, over.promise], request.signal)
+      }
+    } finally {
+      over.cancel()
+    }
+  }
+
+  async function startOf({ after, child }: FeedRequest): Promise<number> {
+    if (after === undefined) return changes.head()
+    const cursor = parseCursor(after)
+    if (!cursor) throw new RegistryError('GATEWAY_INVALID', { parameter: 'after' }, 'after is no cursor')
+    if (await isExpired(cursor, child)) throw new RegistryError('MESSAGES_EXPIRED')
+    return cursor.sequence
+  }
+
+  async function isExpired(cursor: Cursor, { messageTtlMs }: Child): Promise<boolean> {
+    if (cursor.epoch !== epoch || cursor.sequence > changes.head()) return true
+    const [oldest] = await look(cursor.sequence)
+    return oldest !== undefined && Date.parse(oldest.at) < now() - messageTtlMs
+  }
+
+  async function scan(request: FeedRequest, from: number) {
+    const { child, limit, etag, currentEtag } = request
+    const messages = new Map<string, GatewayMessage>()
+    let sequence = from
+    for (;;) {
+      const page = await look(sequence)
+      for (const change of page) {
+        if (messages.size >= limit) return { messages: [...messages.values()], sequence }
+        sequence = change.sequence
+        if (isFor(child, change)) messages.set(referenceKey(change), artifact(change))
+      }
+      if (page.length < scanned) break
+    }
+    const current = currentEtag()
+    if (etag !== undefined && etag !== current) {
+      messages.set('config', { kind: 'config', sequence, etag: current })
+    }
+    return { messages: [...messages.values()], sequence }
+  }
+
+  function look(after: number): Promise<readonly Change[]> {
+    const head = changes.head()
+    if (lastLook?.after !== after || lastLook.head !== head) {
+      lastLook = { after, head, page: after < head ? readFrom(after) : Promise.resolve([]) }
+    }
+    return lastLook.page
+  }
+
+  async function readFrom(after: number): Promise<readonly Change[]> {
+    const page = await changes.since(after, scanned)
+    if (page === 'trimmed') throw new RegistryError('MESSAGES_EXPIRED')
+    return page
+  }
+
+  return { read, wake: bell.ring, close: bell.close }
+}
+
+function isFor(child: Child, { origin, repository }: Change): boolean {
+  return origin !== `child:${child.name}` && isInScope(child, repository)
+}
+
+function artifact({ sequence, repository, tag, digest }: Change): GatewayMessage {
+  return { kind: 'artifact', sequence, repository, reference: tag ?? digest }
+}
+
+function referenceKey({ repository, tag, digest }: Change): string {
+  return `${repository} ${tag ?? digest}`
+}
+
+/** Rings after changes, at most once a turn of the event loop, however many there were. */
+function createBell(changes: Changes) {
+  let { promise, resolve } = Promise.withResolvers<void>()
+  let isDue = false
+  let isClosed = false
+  const ring = () => {
+    if (isDue) return
+    isDue = true
+    setImmediate(() => {
+      isDue = false
+      resolve()
+      ;({ promise, resolve } = Promise.withResolvers<void>())
+    })
+  }
+  const unsubscribe = changes.onChange(ring)
+  return {
+    ring,
+    /** Of the next time: to be taken before the look that may find nothing. */
+    next: () => promise,
+    get isClosed() {
+      return isClosed
+    },
+    close() {
+      isClosed = true
+      unsubscribe()
+      ring()
+    }
+  }
+}
+
+function createTimer(ms: number) {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const state = { promise, isOver: ms <= 0, cancel: () => clearTimeout(timer) }
+  const timer = setTimeout(() => {
+    state.isOver = true
+    resolve()
+  }, ms)
+  return state
+}
+
+async function first(events: readonly Promise<void>[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  const left = Promise.withResolvers<never>()
+  const abort = () => left.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([...events, left.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

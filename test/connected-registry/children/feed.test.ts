@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createFeed, type FeedRequest } from '../../../modules/connected-registry/src/children/feed.ts'
+import { digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { formatCursor, parseCursor } from '../../../modules/connected-registry/src/protocol/gateway.ts'
+import { createChangeLog, type NewChange } from '../../../modules/connected-registry/src/registry/changes.ts'
+import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
+import { aChild, dayMs } from './some-children.ts'
+
+const digest = digestOf(Buffer.from('x'))
+const start = Date.parse('2026-03-01T00:00:00Z')
+
+function aChange(change: Partial<NewChange> = {}): NewChange {
+  const base = { action: 'tag', repository: 'app/web', tag: 'v1', digest, mediaType: 'm', size: 1 } as const
+  return { ...base, origin: 'client:line-1', ...change }
+}
+
+async function aFeed(epoch = 'store-1') {
+  let nowMs = start
+  const log = await createChangeLog(createMemoryRecordStore(), () => new Date(nowMs))
+  const feed = createFeed({ changes: log, epoch, now: () => nowMs })
+  const read = (request: Partial<FeedRequest> = {}) =>
+    feed.read({
+      child: aChild(),
+      limit: 100,
+      waitMs: 0,
+      currentEtag: () => '"e"',
+      signal: new AbortController().signal,
+      ...request
+    })
+  return {
+    log,
+    feed,
+    read,
+    change: (...changes: readonly Partial<NewChange>[]) => log.commit(changes.map(aChange), {}),
+    pass: (ms: number) => {
+      nowMs += ms
+    }
+  }
+}
+
+test('a child begins with a cursor and no messages, then reads what happened after it, once', async () => {
+  const { read, change } = await aFeed()
+  await change({ tag: 'before' })
+
+  const begun = await read()
+  await change({ tag: 'v2' }, { action: 'push', tag: undefined })
+  const page = await read({ after: begun.next })
+
+  assert.deepEqual(begun, { messages: [], next: '1.store-1' })
+  assert.deepEqual(page, {
+    messages: [
+      { kind: 'artifact', sequence: 2, repository: 'app/web', reference: 'v2' },
+      { kind: 'artifact', sequence: 3, repository: 'app/web', reference: digest }
+    ],
+    next: '3.store-1'
+  })
+  assert.deepEqual(await read({ after: page.next }), { messages: [], next: '3.store-1' })
+})
+
+test('a child hears of its own repositories only, and not what it brought itself', async () => {
+  const { read, change } = await aFeed()
+  await change(
+    { repository: 'other' },
+    { origin: 'child:site-a', tag: 'own' },
+    { origin: 'child:site-b', tag: 'of-another' },
+    { origin: 'parent', tag: 'from-above' },
+    { origin: 'sync', tag: 'v1-conflict' }
+  )
+
+  const { messages, next } = await read({ after: '0.store-1' })
+
+  assert.deepEqual(
+    messages.map((message) => message.kind === 'artifact' && message.reference),
+    ['of-another', 'from-above', 'v1-conflict']
+  )
+  assert.equal(next, '5.store-1')
+})
+
+test('of a reference that changed often one message comes, and the next page begins where this one ended', async () => {
+  const { read, change } = await aFeed()
+  await change(...Array.from({ length: 30 }, (_, at) => ({ tag: `v${at % 3}` })))
+
+  const first = await read({ after: '0.store-1', limit: 2 })
+  const second = await read({ after: first.next, limit: 100 })
+
+  assert.equal(first.messages.length, 2)
+  assert.equal(first.next, '2.store-1')
+  assert.equal(second.messages.length, 3)
+  assert.equal(second.next, '30.store-1')
+})
+
+test('whoever waits is answered when something happens in its repositories, and with nothing when the time is over', async () => {
+  const { read, change, pass } = await aFeed()
+  const waiting = read({ after: '0.store-1', waitMs: 60_000 })
+  await change({ repository: 'other' })
+  await change({ tag: 'news' })
+
+  const { messages } = await waiting
+  pass(1)
+  const nothing = await read({ after: '2.store-1', waitMs: 5 })
+
+  assert.deepEqual(
+    messages.map((message) => message.kind === 'artifact' && message.reference),
+    ['news']
+  )
+  assert.deepEqual(nothing, { messages: [], next: '2.store-1' })
+})
+
+test('a thousand who wait are woken by one change and read the log once', async () => {
+  const { log, read, change } = await aFeed()
+  let looks = 0
+  const { since } = log
+  Object.assign(log, {
+    since: (after: number, limit: number) => {
+      looks++
+      return since(after, limit)
+    }
+  })
+  const waiting = Array.from({ length: 1000 }, () => read({ after: '0.store-1', waitMs: 60_000 }))
+  await change({ tag: 'news' })
+
+  const pages = await Promise.all(waiting)
+
+  assert.ok(pages.every(({ messages }) => messages.length === 1))
+  assert.ok(looks <= 2, `${looks} looks`)
+})
+
+test('whoever leaves stops waiting, and at the end all are answered', async () => {
+  const { feed, read } = await aFeed()
+  const leaving = new AbortController()
+  const gone = read({ after: '0.store-1', waitMs: 60_000, signal: leaving.signal })
+  const patient = read({ after: '0.store-1', waitMs: 60_000 })
+
+  leaving.abort(new Error('left'))
+  await assert.rejects(gone, { message: 'left' })
+  feed.close()
+
+  assert.deepEqual(await patient, { messages: [], next: '0.store-1' })
+  assert.deepEqual(await read({ after: '0.store-1', waitMs: 60_000 }), { messages: [], next: '0.store-1' })
+})
+
+test('another config than the one the child knows is a message, also while it waits', async () => {
+  const { feed, read } = await aFeed()
+  let etag = '"one"'
+  const currentEtag = () => etag
+
+  const known = read({ after: '0.store-1', etag: '"one"', currentEtag, waitMs: 60_000 })
+  etag = '"two"'
+  feed.wake()
+
+  assert.deepEqual((await known).messages, [{ kind: 'config', sequence: 0, etag: '"two"' }])
+  assert.deepEqual((await read({ after: '0.store-1', etag: '"two"', currentEtag })).messages, [])
+})
+
+test('a cursor of another store, from the future or too old is expired; what is none is refused', async () => {
+  const { log, read, change, pass } = await aFeed()
+  await change({})
+
+  for (const after of ['0.store-2', '2.store-1', '9007199254740991.store-1']) {
+    await assert.rejects(read({ after }), { code: 'MESSAGES_EXPIRED', status: 410 }, after)
+  }
+  for (const after of ['', 'x', '1', '-1.store-1', '1.store-1; drop', '99999999999999999999.store-1']) {
+    await assert.rejects(read({ after }), { code: 'GATEWAY_INVALID', status: 400 }, after)
+  }
+  await log.trim({ before: new Date(start - 1), keep: 0 })
+  await assert.rejects(read({ after: '0.store-1' }), { code: 'MESSAGES_EXPIRED' })
+  await change({})
+  pass(3 * dayMs)
+  await assert.rejects(read({ after: '1.store-1' }), { code: 'MESSAGES_EXPIRED' })
+  assert.deepEqual((await read({ after: '2.store-1' })).messages, [])
+})
+
+test('a cursor is read as it was written', () => {
+  const epochs = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/)
+  fc.assert(
+    fc.property(fc.nat(Number.MAX_SAFE_INTEGER), epochs, (sequence, epoch) => {
+      assert.deepEqual(parseCursor(formatCursor({ sequence, epoch })), { sequence, epoch })
+    })
+  )
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const cursor = parseCursor(text)
+      if (cursor) assert.ok(cursor.sequence >= 0 && /^[A-Za-z0-9-]+$/.test(cursor.epoch))
+    })
+  )
+})
