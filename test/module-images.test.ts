@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { readDockerfile } from '../scripts/images/dockerfile.ts'
+import { imageEnvironment } from './simulators/module-process.ts'
 
 const root = join(import.meta.dirname, '..')
 const ports: Readonly<Record<string, number>> = { 'connected-registry': 8080, 'api-proxy': 8000 }
@@ -42,5 +44,14 @@ for (const [name, port] of Object.entries(ports)) {
     assert.match(amd64, /^USER node$/m)
     assert.match(amd64, new RegExp(`^EXPOSE ${port}$`, 'm'))
     assert.match(amd64, new RegExp(`^CMD \\["node", (?:"--.+", )?"modules/${name}/src/main.ts"\\]$`, 'm'))
+  })
+
+  test(`the image of ${name} sets what simulated modules are started with`, () => {
+    const { environment } = readDockerfile(dockerfile('amd64'))
+
+    const set = Object.fromEntries(environment.map((variable) => variable.split(/=(.*)/s)))
+    const { NODE_ENV, NODE_COMPILE_CACHE, ...rest } = set
+    assert.deepEqual(rest, imageEnvironment)
+    assert.deepEqual([NODE_ENV, NODE_COMPILE_CACHE], ['production', '/tmp/compiled'])
   })
 }

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { findTool } from '../../test/fixtures/tools.ts'
-import { createModuleProcess } from '../../test/simulators/module-process.ts'
+import { createModuleProcess, imageEnvironment } from '../../test/simulators/module-process.ts'
 import { openConnection } from './connection.ts'
 
 /** A registry under measurement, as a process of its own with a folder of its own. */
@@ -68,7 +68,7 @@ export async function startOurs(folder: string, profile?: string): Promise<Conte
       ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
       ACR_REGISTRY_SETTINGS: settings,
       NODE_ENV: 'production',
-      ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` })
+      ...(profile && { NODE_OPTIONS: `${imageEnvironment.NODE_OPTIONS} --cpu-prof --cpu-prof-dir=${profile}` })
     },
     ready: 'registry started'
   })

@@ -15,7 +15,7 @@ test('an environment that cannot be used ends the process with every problem by 
   assert.match(text, /ACR_REGISTRY_PORT: is not a port; ACR_REGISTRY_LOGIN_SERVER: must be host/)
 })
 
-test('without IoT Edge nothing of its SDK is loaded', async () => {
+test('without IoT Edge nothing of its SDK is loaded, without a parent no HTTP client', async () => {
   const program = join(import.meta.dirname, 'programs', 'loaded-standalone.ts')
 
   const { stdout } = await promisify(execFile)(process.execPath, [program, join(await temporaryFolder(), 'data')])

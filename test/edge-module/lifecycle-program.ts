@@ -21,6 +21,8 @@ runModule({
     if (behaviour === 'rejectsLater') setImmediate(() => void Promise.reject(new RangeError('nobody listens')))
     if (behaviour === 'reports') process.send?.({ report: process.report.getReport() })
     say('started')
+    // Behind everything that waits for the start.
+    if (behaviour === 'saysItRuns') setImmediate(() => say('running'))
     return { stop }
   }
 })

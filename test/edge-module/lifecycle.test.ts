@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 
@@ -17,8 +20,13 @@ interface Example {
 }
 
 function anExample(t: TestContext, ...behaviour: string[]): Example {
+  return anExampleWith(t, {}, behaviour)
+}
+
+function anExampleWith(t: TestContext, variables: NodeJS.ProcessEnv, behaviour: readonly string[]): Example {
   const signal = AbortSignal.any([t.signal, AbortSignal.timeout(20_000)])
-  const child = fork(program, behaviour, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: [] })
+  const env = { ...process.env, ...variables }
+  const child = fork(program, behaviour, { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: [] })
   t.after(() => child.kill('SIGKILL'))
   const said: unknown[] = []
   child.on('message', (message) => said.push(message))
@@ -124,4 +132,17 @@ test("a report of Node's does not hold the environment", async (t) => {
   const [told] = said as [{ report: Record<string, unknown> }]
   assert.ok(told.report.header)
   assert.equal(told.report.environmentVariables, undefined)
+})
+
+test('what was compiled is kept as soon as the module has started, however it ends', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'compiled-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const example = anExampleWith(t, { NODE_COMPILE_CACHE: folder }, ['saysItRuns'])
+
+  await example.says('running')
+  example.child.kill('SIGKILL')
+  await example.end()
+
+  const kept = await readdir(folder, { recursive: true, withFileTypes: true })
+  assert.ok(kept.some((entry) => entry.isFile()))
 })

@@ -11,7 +11,7 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-/** A module as its container would run it: a process with nothing but the variables it is given. */
+/** A module as its container would run it: a process with nothing but the variables of its image and those it is given. */
 export interface ModuleProcess {
   readonly name: string
   readonly pid: number | undefined
@@ -35,6 +35,11 @@ export interface ModuleProcessOptions {
   readonly ready: string
 }
 
+/** What the images of the modules set, as their Dockerfiles say: what tests and the bench see is what a device runs. */
+export const imageEnvironment = { NODE_OPTIONS: '--max-semi-space-size=2', MALLOC_ARENA_MAX: '2' } as const
+// Goes with the packages it is compiled from.
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
+
 const startTimeoutMs = 20_000
 const lineLimit = 20_000
 
@@ -52,7 +57,12 @@ export function createModuleProcess({ name, main, environment, ready }: ModulePr
 
   async function start(): Promise<void> {
     const arguments_ = ['--disable-warning=DEP0060', fileURLToPath(main)]
-    const env = { PATH: process.env.PATH ?? '', ...environment }
+    const env = {
+      PATH: process.env.PATH ?? '',
+      NODE_COMPILE_CACHE: compileCache,
+      ...imageEnvironment,
+      ...environment
+    }
     const started = spawn(process.execPath, arguments_, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     child = started
     createInterface({ input: started.stdout }).on('line', take)

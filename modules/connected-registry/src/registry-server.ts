@@ -1,7 +1,10 @@
-import { createServer, type RequestListener } from 'node:http'
+import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Config } from './config.ts'
 import { serverOptions } from './http/server.ts'
+
+// Not by `import`: that asks the module for all its names, and some of them load Node's own fetch, 10 MiB of it.
+const { createServer } = process.getBuiltinModule('node:http')
 
 export interface RegistryServer {
   readonly port: number

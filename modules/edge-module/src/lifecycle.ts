@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { within } from './deadline.ts'
 import type { Log } from './log.ts'
 
@@ -44,5 +45,6 @@ export function runModule({ name, log, start, drainTimeoutMs }: ModuleOptions): 
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   const running = Promise.resolve().then(start)
-  running.catch(die(`${name} did not start`))
+  // What was compiled is kept now (NODE_COMPILE_CACHE): a device whose power is cut ends without a word.
+  running.then(() => flushCompileCache(), die(`${name} did not start`))
 }

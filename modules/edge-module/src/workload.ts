@@ -1,5 +1,8 @@
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RuntimeEnvironment } from './env.ts'
+
+// Not by `import`: that asks the module for all its names, and some of them load Node's own fetch, 10 MiB of it.
+const { request } = process.getBuiltinModule('node:http')
 
 export interface ServerCertificate {
   /** PEM: the leaf, then its chain. */

@@ -3,7 +3,8 @@ import { createLog } from '@connected-registry/edge-module/log.ts'
 import { startApp } from '../../../modules/connected-registry/src/app.ts'
 import { readConfig } from '../../../modules/connected-registry/src/config.ts'
 
-// Starts the app without IoT Edge on the data volume it is given, and prints which packages of the SDK that has loaded.
+// Starts the app without IoT Edge and without a parent on the data volume it is given, and prints what of that it has loaded:
+// packages of the SDK, undici, and Node's own fetch, which is another undici.
 
 const environment = {
   ACR_REGISTRY_DATA_VOLUME: process.argv[2],
@@ -17,5 +18,9 @@ const app = await startApp({
   log: createLog({ module: 'test', destination: { write: () => {} } })
 })
 await app.stop()
-const packages = Object.keys(cache).flatMap((path) => /node_modules\/(azure-iot-[^/]+|mqtt)\//.exec(path)?.[1] ?? [])
-console.log(JSON.stringify([...new Set(packages)]))
+const packages = Object.keys(cache).flatMap(
+  (path) => /node_modules\/(azure-iot-[^/]+|mqtt|undici)\//.exec(path)?.[1] ?? []
+)
+const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] }
+const ownFetch = moduleLoadList.filter((name) => name.includes('deps/undici/'))
+console.log(JSON.stringify([...new Set([...packages, ...ownFetch])]))

@@ -1,4 +1,5 @@
-import Router from '@koa/router'
+import { createRequire } from 'node:module'
+import type KoaRouter from '@koa/router'
 import type { Children } from '../children/children.ts'
 import { gatewayPath } from '../protocol/gateway.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -19,6 +20,9 @@ import { getReferrers } from './referrers.ts'
 import { getStatus, type Status } from './status.ts'
 import { getTags } from './tags.ts'
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads.ts'
+
+// Not by `import`: as an ES module it imports node:http, and with that Node's own fetch (see `registry-server.ts`).
+const { Router }: { readonly Router: typeof KoaRouter } = createRequire(import.meta.url)('@koa/router')
 
 /** One way in. There is no other, and none without a need. A GET route answers HEAD as well. */
 export interface Route {
@@ -107,7 +111,7 @@ function gatewayRoutes(children: Children): readonly Route[] {
 }
 
 /** `known` is told where each path leads. */
-export function createRouter(options: RouteOptions, known: KnownPaths = createKnownPaths()): Router {
+export function createRouter(options: RouteOptions, known: KnownPaths = createKnownPaths()): KoaRouter {
   const router = new Router({ strict: true, sensitive: true })
   for (const { method, path, needs, handle } of routes(options)) {
     const serve = guarded(needs, handle, options)

@@ -1,9 +1,13 @@
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
-import { Agent, buildConnector } from 'undici'
+import type * as Undici from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import { type ProxySettings, proxyFor } from './proxies.ts'
 import { openTunnel } from './tunnel.ts'
+
+// Loaded with the first connections: it takes 14 MiB, and a registry without a parent makes none.
+const loadUndici = (): typeof Undici => createRequire(import.meta.url)('undici')
 
 export interface Timeouts {
   /** Name lookup, TCP and TLS together. */
@@ -30,9 +34,13 @@ export interface Traffic {
 }
 
 export interface Connections {
-  readonly agent: Agent
+  request(url: URL, options: RequestOptions): Promise<Undici.Dispatcher.ResponseData>
   bytes(): Pick<Traffic, 'sentBytes' | 'receivedBytes'>
+  /** Ends every request that is under way. */
+  destroy(): Promise<void>
 }
+
+export type RequestOptions = Omit<Undici.Dispatcher.RequestOptions, 'origin' | 'path'>
 
 export interface ConnectionsOptions {
   readonly timeouts: Timeouts
@@ -42,7 +50,7 @@ export interface ConnectionsOptions {
   readonly proxies?: ProxySettings | undefined
 }
 
-type Connect = ReturnType<typeof buildConnector>
+type Connect = ReturnType<typeof Undici.buildConnector>
 
 /** At most so many to one host; more requests wait. */
 const perHost = 32
@@ -57,6 +65,7 @@ export function createConnections({
   guard,
   proxies
 }: ConnectionsOptions): Connections {
+  const { Agent, buildConnector, request } = loadUndici()
   const trusted =
     certificateAuthorities.length > 0 ? [...getCACertificates('default'), ...certificateAuthorities] : undefined
   const { lookup } = guard
@@ -92,7 +101,11 @@ export function createConnections({
       })
     }
   })
-  return { agent, bytes: meter.bytes }
+  return {
+    request: (url, options) => request(url, { dispatcher: agent, ...options }),
+    bytes: meter.bytes,
+    destroy: () => agent.destroy()
+  }
 }
 
 function defaultPort(protocol: string): number {

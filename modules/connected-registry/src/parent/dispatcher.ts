@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
-import { request as send, type Dispatcher as Undici } from 'undici'
+import type { Dispatcher as Undici } from 'undici'
 import { createAddressGuard, type Resolve } from './address-guard.ts'
 import { type Answer, refusal } from './answer.ts'
 import { createBandwidth } from './bandwidth.ts'
 import { type Breaker, type BreakerPolicy, createBreaker, defaultBreakerPolicy } from './breaker.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { createConnections, defaultTimeouts, type Timeouts, type Traffic } from './connections.ts'
+import { type Connections, createConnections, defaultTimeouts, type Timeouts, type Traffic } from './connections.ts'
 import { networkError } from './network-error.ts'
 import { ParentError } from './parent-error.ts'
 import type { ProxySettings } from './proxies.ts'
@@ -58,6 +58,7 @@ export interface DispatcherOptions {
   readonly resolve?: Resolve
 }
 
+const noBytes = { sentBytes: 0, receivedBytes: 0 }
 // A body is wanted as it is: its digest is of these bytes.
 const commonHeaders = { 'accept-encoding': 'identity', 'user-agent': 'connected-registry' }
 const unhealthyStatus: readonly number[] = [502, 503, 504]
@@ -69,7 +70,8 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   const retry = { ...defaultRetryPolicy, ...options.retry }
   const guard = createAddressGuard(options.resolve)
   const { certificateAuthorities = [], proxies } = options
-  const { agent, bytes } = createConnections({ timeouts, certificateAuthorities, guard, proxies })
+  let connections: Connections | undefined
+  const connected = () => (connections ??= createConnections({ timeouts, certificateAuthorities, guard, proxies }))
   const bandwidth = createBandwidth(options.bandwidth ?? (() => undefined), clock)
   const breakers = createBreakers({ ...defaultBreakerPolicy, ...options.breaker }, { clock, random })
   const closing = new AbortController()
@@ -105,14 +107,14 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       body?.failure() ?? networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
     requests++
     if (method !== 'GET' && method !== 'HEAD') writeRequests++
-    const response = await send(url, {
-      dispatcher: agent,
+    const sent = connected().request(url, {
       method,
       headers: { ...commonHeaders, ...headers },
       body: body?.content ?? null,
       headersTimeout: timeouts.headersMs + workMs,
       signal: AbortSignal.any([signal, deadline])
-    }).catch((cause) => {
+    })
+    const response = await sent.catch((cause) => {
       throw failure(cause)
     })
     // Whoever reads the body learns of its failure; one that nobody reads yet must not end the process.
@@ -152,10 +154,10 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       }
     },
     know: guard.know,
-    traffic: () => ({ requests, writeRequests, failures, ...bytes() }),
+    traffic: () => ({ requests, writeRequests, failures, ...(connections?.bytes() ?? noBytes) }),
     async close() {
       closing.abort()
-      await agent.destroy()
+      await connections?.destroy()
     }
   }
 }

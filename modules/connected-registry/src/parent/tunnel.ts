@@ -1,6 +1,8 @@
-import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+
+// Not by `import`: see `registry-server.ts`.
+const { request: httpRequest } = process.getBuiltinModule('node:http')
 
 export interface TunnelOptions {
   readonly proxy: URL
