@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..')
 const text = (path: string) => readFileSync(join(root, path), 'utf8')
 test('every tool that a test asks for is installed by the script, so that CI loses no test unseen', () => {
   const asked = globSync('test/**/*.ts', { cwd: root, exclude: ['**/tools.test.ts'] }).flatMap((path) =>
-    Array.from(text(path).matchAll(/\b(?:requireTool\(\s*\w+,\s*|skipWithout\(\[)'([\w-]+)'/g), ([, tool]) => tool!)
+    askedIn(text(path))
   )
 
   assert.notEqual(asked.length, 0)
@@ -25,6 +25,15 @@ test('what the fixtures know is what the script installs, package by package', (
   assert.deepEqual(packages, debianPackages)
   assert.deepEqual([...built].sort(), goPrograms)
 })
+
+/** One tool by its name, or several as a list. */
+function askedIn(source: string): readonly string[] {
+  const single = source.matchAll(/\brequireTool\(\s*\w+,\s*('[\w-]+')/g)
+  const lists = source.matchAll(/(?:\bskipWithout\(|\btools: )\[([^\]]*)\]/g)
+  return [...single, ...lists].flatMap(([, names = '']) =>
+    Array.from(names.matchAll(/'([\w-]+)'/g), ([, tool]) => tool!)
+  )
+}
 
 function installed() {
   const list = (name: string) =>

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { skipWithout } from '../fixtures/tools.ts'
 
 /** One way into a site, as a client is pointed at it. */
 export interface Door {
@@ -38,11 +39,19 @@ export interface Surroundings {
 export interface ClientKind {
   readonly name: string
   readonly tools: readonly string[]
+  /** Engines do. */
+  readonly needsRoot?: boolean
   /** Whether what it pushes is, byte for byte, what it pulled: all platforms, and no manifest written anew. */
   readonly keepsBytes: boolean
   /** What it shows of a refusal, where it does not pass on the registry's words. */
   readonly refusal?: RegExp
   open(surroundings: Surroundings): Promise<Client>
+}
+
+/** Why there is no such client here, or false. */
+export function skipClient({ name, tools, needsRoot = false }: ClientKind): string | false {
+  if (needsRoot && process.getuid?.() !== 0) return `${name} needs root`
+  return skipWithout(tools)
 }
 
 export class CommandError extends Error {

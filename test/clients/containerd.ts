@@ -7,6 +7,7 @@ import { startServer } from './server.ts'
 export const containerd: ClientKind = {
   name: 'containerd',
   tools: ['ctr', 'containerd', 'runc'],
+  needsRoot: true,
   keepsBytes: true,
   refusal: /403 Forbidden/,
   open: openContainerd

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { helloWorld } from '../fixtures/demo-images.ts'
-import { skipWithout } from '../fixtures/tools.ts'
-import type { Client, ClientKind } from './client.ts'
+import { type Client, type ClientKind, skipClient } from './client.ts'
 import { doorNames, refusedByMode, refusedByScope, useSite } from './client-site.ts'
 
 /**
@@ -15,7 +14,7 @@ export function clientContract(kinds: readonly ClientKind[]): void {
   const site = useSite(kinds.map(({ name }) => name))
 
   for (const kind of kinds) {
-    suite(`${kind.name}, ReadWrite mode`, { skip: skipWithout(kind.tools) }, () => {
+    suite(`${kind.name}, ReadWrite mode`, { skip: skipClient(kind) }, () => {
       let client: Client
 
       before(async () => {
@@ -65,7 +64,7 @@ export function clientContract(kinds: readonly ClientKind[]): void {
 
     for (const kind of kinds) {
       for (const name of doorNames) {
-        test(`${kind.name} pulls at ${name}, and is refused a push`, { skip: skipWithout(kind.tools) }, async () => {
+        test(`${kind.name} pulls at ${name}, and is refused a push`, { skip: skipClient(kind) }, async () => {
           const door = site.door(name)
           const client = clients.get(kind)!
 

@@ -6,6 +6,7 @@ import { startServer } from './server.ts'
 export const docker: ClientKind = {
   name: 'docker',
   tools: ['docker', 'dockerd', 'runc'],
+  needsRoot: true,
   keepsBytes: false,
   open: openDocker
 }

@@ -4,15 +4,14 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { helloMessage } from '../fixtures/demo-images.ts'
 import { staticProgram } from '../fixtures/static-program.ts'
-import { skipWithout } from '../fixtures/tools.ts'
-import { at, type Surroundings } from './client.ts'
+import { at, type Surroundings, skipClient } from './client.ts'
 import { useSite } from './client-site.ts'
 import { type Containerd, containerd, openContainerd } from './containerd.ts'
 import { type Docker, docker, openDocker } from './docker.ts'
 
 const site = useSite(['docker', 'containerd'])
 
-suite('a Docker engine', { skip: skipWithout(docker.tools) }, () => {
+suite('a Docker engine', { skip: skipClient(docker) }, () => {
   let engine: Docker
   let surroundings: Surroundings
 
@@ -49,7 +48,7 @@ suite('a Docker engine', { skip: skipWithout(docker.tools) }, () => {
   })
 })
 
-suite('containerd', { skip: skipWithout(containerd.tools) }, () => {
+suite('containerd', { skip: skipClient(containerd) }, () => {
   let engine: Containerd
 
   before(async () => {

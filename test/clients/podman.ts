@@ -21,8 +21,7 @@ export const buildah: ClientKind = {
 async function open(program: 'podman' | 'buildah', { folder, caFile }: Surroundings): Promise<Client> {
   const certificates = await certificateFolder(folder, caFile)
   const authFile = `--authfile=${join(folder, 'auth.json')}`
-  const configurations = await writeConfigurations(folder)
-  const env = { ...configurations, HOME: folder, XDG_RUNTIME_DIR: folder }
+  const env = await ownEnvironment(folder)
   const storage = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs']
   const command = createRun(program, env)
   const run: Run = (words, input) => command([...storage, ...words], input)
@@ -37,13 +36,15 @@ async function open(program: 'podman' | 'buildah', { folder, caFile }: Surroundi
   }
 }
 
-/** Works as root in a container, too: no limits above the usual ones, no systemd, no journal. */
-async function writeConfigurations(folder: string) {
+/** All below one folder. Works as root in a container, too: no limits above the usual ones, no systemd, no journal. */
+export async function ownEnvironment(folder: string): Promise<Readonly<Record<string, string>>> {
+  const configuration = join(folder, 'containers.conf')
   await mkdir(folder, { recursive: true })
-  const containers = join(folder, 'containers.conf')
-  await writeFile(
-    containers,
-    `
+  await writeFile(configuration, containersConf)
+  return { CONTAINERS_CONF: configuration, HOME: folder, XDG_RUNTIME_DIR: folder }
+}
+
+const containersConf = `
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 [engine]
@@ -51,6 +52,3 @@ cgroup_manager = "cgroupfs"
 runtime = "runc"
 events_logger = "file"
 `
-  )
-  return { CONTAINERS_CONF: containers }
-}

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { ownEnvironment } from '../clients/podman.ts'
 import { requireTool } from '../fixtures/tools.ts'
 import type { Journey } from './journey.ts'
 
@@ -20,10 +20,8 @@ export async function runImage(
   if (!requireTool(t, 'podman') || !requireTool(t, 'runc')) return undefined
   const home = join(folder, 'podman')
   const certificates = join(folder, 'skopeo-certificates')
-  await mkdir(home)
-  await writeFile(join(home, 'containers.conf'), configuration)
   const storage = ['--root', join(home, 'root'), '--runroot', join(home, 'run'), '--storage-driver', 'vfs']
-  const env = { ...process.env, CONTAINERS_CONF: join(home, 'containers.conf'), HOME: home, XDG_RUNTIME_DIR: home }
+  const env = { ...process.env, ...(await ownEnvironment(home)) }
   const podman = async (...words: readonly string[]) =>
     (await run('podman', [...storage, ...words], { env, timeout: 60_000 })).stdout
 
@@ -32,13 +30,3 @@ export async function runImage(
   await podman('pull', '--quiet', '--cert-dir', certificates, '--creds', `${name}:${password}`, image)
   return podman('run', '--rm', '--network', 'none', image)
 }
-
-/** Works as root in a container, too: no limits above the usual ones, no systemd, no journal. */
-const configuration = `
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-[engine]
-cgroup_manager = "cgroupfs"
-runtime = "runc"
-events_logger = "file"
-`

@@ -1,48 +1,25 @@
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import test, { type TestContext } from 'node:test'
-import { promisify } from 'node:util'
+import { openContainerd } from '../../clients/containerd.ts'
 import { anImage, anIndex } from '../../fixtures/image-builder.ts'
 import { requireTool } from '../../fixtures/tools.ts'
 import { serveWritable } from './pushing.ts'
 import { basic, password } from './served-registry.ts'
 
-const run = promisify(execFile)
-
-/** A containerd of this test's own, without the plugins that want more of a machine than content. Undefined: skipped. */
+/** A containerd of this test's own. Undefined: skipped. */
 async function startContainerd(t: TestContext) {
-  const ctr = requireTool(t, 'ctr')
-  const containerd = ctr && requireTool(t, 'containerd')
-  if (!containerd || !ctr) return undefined
+  if (!requireTool(t, 'ctr') || !requireTool(t, 'containerd')) return undefined
   if (process.getuid?.() !== 0) return void t.skip('containerd needs root')
   const folder = await mkdtemp(join(tmpdir(), 'containerd-'))
-  const address = join(folder, 'c.sock')
-  const config = [
-    'version = 2',
-    `root = "${folder}/root"`,
-    `state = "${folder}/state"`,
-    'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing"]',
-    '[grpc]',
-    `address = "${address}"`
-  ]
-  await writeFile(join(folder, 'config.toml'), config.join('\n'))
-  const daemon = spawn(containerd, ['--config', join(folder, 'config.toml')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const engine = await openContainerd({ folder, caFile: '' })
   t.after(async () => {
-    daemon.kill()
-    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit')
+    await engine.stop()
     await rm(folder, { recursive: true, force: true })
   })
-  for await (const line of createInterface(daemon.stderr)) {
-    if (line.includes('successfully booted')) break
-  }
-  daemon.stderr.resume()
-  return async (...words: readonly string[]) =>
-    (await run(ctr, ['--address', address, ...words], { timeout: 60_000 })).stdout
+  return (...words: readonly string[]) => engine.run(words)
 }
 
 test('containerd logs in by POST, pulls an index with all its images and pushes it to another repository', async (t) => {
