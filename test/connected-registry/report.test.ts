@@ -120,3 +120,17 @@ test('no text of a status keeps a twin from being taken', () => {
     { numRuns: 30 }
   )
 })
+
+test('the status and the twin tell what each side lacks of the other', () => {
+  const pendingUp = { artifacts: 2, bytes: 300, references: 3 }
+  const repositories = [
+    { name: 'app', wanted: 5, have: 3 },
+    { name: 'base', wanted: 1, have: 1 }
+  ]
+  const given = parts({ sync: { pendingUp, repositories } })
+
+  for (const { sync } of [fullStatus(given), reportedTwin(given) as unknown as ReturnType<typeof fullStatus>]) {
+    assert.deepEqual(sync.pending.up, pendingUp)
+    assert.equal(sync.pending.down.references, 2)
+  }
+})

@@ -167,3 +167,18 @@ test('an index that lacked a manifest goes up when that is pushed', async (t) =>
   assert.equal(cloud.contents.repository(repository)?.tags.get('multi')?.digest, digestOf(index))
   assert.deepEqual(site.codes(), [])
 })
+
+test('a refusal is told on while the link is down, with the time at which it was first told', async (t) => {
+  const { cloud, site } = await openPair(t)
+  cloud.faults.add(tagPush, refusing(409, 'TAG_IMMUTABLE'))
+  await site.push(repository, second, 'v1')
+  await site.sync()
+  const [told] = site.board.read().details
+
+  await cloud.stop()
+  await site.sync()
+  await site.sync()
+
+  const again = site.board.read().details.find(({ code }) => code === 'CHANGE_REFUSED')
+  assert.deepEqual(again, told)
+})

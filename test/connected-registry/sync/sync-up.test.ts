@@ -217,3 +217,32 @@ test('a repository out of scope stays while it holds what the parent has not got
 
   assert.equal(await site.tag('plant/elsewhere', '1.0'), digestOf(second))
 })
+
+test('where nothing is to go up any more, no upload that was begun is remembered', async (t) => {
+  const { parent, site } = (await openPair(t, 'acr'))!
+  const large = anImage({ seed: 'large', layers: 1, layerSize: 9_000_000 })
+  await site.push(repository, large, 'large')
+  const rule = parent.cloud!.faults.add({ method: 'PATCH' }, { kind: 'answer', status: 500 })
+  await site.sync()
+  const begun = await site.records.list('sending:', { limit: 10 })
+  rule.remove()
+
+  await site.registry.manifests.remove(repository, digestOf(large), client)
+  await site.sync()
+
+  assert.equal(begun.length, 1)
+  assert.deepEqual(await site.records.list('sending:', { limit: 10 }), [])
+})
+
+test('docker-registry: a repository that clients made under a pattern is made above', async (t) => {
+  const pair = await openPair(t, 'docker-registry', ['plant/*'])
+  if (!pair) return
+  const { parent, site } = pair
+  await site.push('plant/line/new', second, '1.0')
+
+  const { result } = await site.sync()
+
+  assert.equal(result, 'Succeeded')
+  assert.equal(await parent.tag('plant/line/new', '1.0'), digestOf(second))
+  await assertRest(site)
+})

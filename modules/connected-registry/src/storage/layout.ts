@@ -120,7 +120,7 @@ export const keys = {
   outboundCursor: 'log:outbound',
   conflicts: 'conflict:',
   conflict: (repository: string, tag: string) => `conflict:${repository}:${tag}`,
-  sendingOf: (repository: string) => `sending:${repository}:`,
+  sendings: 'sending:',
   sending: (repository: string, digest: Digest) => `sending:${repository}:${digest}`,
   firstSync: 'sync:first',
   activation: (child: string) => `activation:${child.toLowerCase()}`,

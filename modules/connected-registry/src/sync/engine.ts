@@ -7,7 +7,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
-import { leaveScope, runIteration } from './iteration.ts'
+import { isNotice, leaveScope, runIteration } from './iteration.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { createRoundMemory } from './repository-context.ts'
@@ -113,7 +113,9 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const { connectionState, details } = board.read()
     if (signal.aborted) return { correlationId, reached: connectionState !== 'Offline', details }
     log.warn({ code: codeOf(error), reason: describe(error) }, 'iteration failed')
-    return { correlationId, reached: isContact(error), details: [detailOf(error, 'sync')] }
+    // What stays so whether the parent is there or not is told on.
+    const notices = details.filter(({ code }) => isNotice(code))
+    return { correlationId, reached: isContact(error), details: [detailOf(error, 'sync')], notices }
   }
 
   /** After a round in which all went well nothing is missing; after another one, what nobody has wanted for a day. */

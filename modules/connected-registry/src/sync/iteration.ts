@@ -8,7 +8,9 @@ import { refusalDetails } from './refusals.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { syncRepository } from './repository-sync.ts'
 import { isInScope, resolveScope, type Scope } from './scope.ts'
+import { forgetUploads } from './send.ts'
 import type { IterationOutcome, NewDetail } from './status.ts'
+import type { StatusCode } from './status-codes.ts'
 
 export interface IterationContext extends DamagedContext {
   /** The parent is asked again about what it has refused. */
@@ -27,6 +29,7 @@ export async function runIteration(context: IterationContext, signal: AbortSigna
   const outcome = await syncAll(context, signal)
   await outbound.catchUp()
   await tellPending(context)
+  await forgetUploads(context)
   return { ...outcome, notices: await noticesOf(context) }
 }
 
@@ -79,6 +82,12 @@ async function missingAbove(
     if ((await bases.read(name, parent.epoch)).size > 0) missing.push(name)
   }
   return missing
+}
+
+const notices: readonly string[] = ['CHANGE_REFUSED', 'TAG_CONFLICT'] satisfies readonly StatusCode[]
+
+export function isNotice(code: string): boolean {
+  return notices.includes(code)
 }
 
 /** What an operator should look at though sync is done with it. */

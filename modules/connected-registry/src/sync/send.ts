@@ -11,7 +11,9 @@ import { askAbove } from './ask-above.ts'
 import type { Bases } from './bases.ts'
 import { type CopyJob, copyManifest } from './copy.ts'
 import { createLocalSource } from './local-source.ts'
+import type { Outbound } from './outbound.ts'
 import { createPlaces } from './places.ts'
+import { readAll } from './record-pages.ts'
 import { isInScope } from './scope.ts'
 import type { StatusBoard } from './status.ts'
 import type { PlannedStep } from './steps.ts'
@@ -105,6 +107,20 @@ async function mountFrom({ registry, bases, patterns }: UpContext, repository: s
     if (holder !== repository && isInScope(patterns, holder) && (await bases.any(holder))) return holder
   }
   return undefined
+}
+
+/** Where nothing is to go up any more, no upload that was begun is gone on with. */
+export async function forgetUploads({
+  records,
+  outbound
+}: {
+  records: RecordStore
+  outbound: Outbound
+}): Promise<void> {
+  if ((await outbound.repositories()).size > 0) return
+  const stale: string[] = []
+  for await (const [key] of readAll(records, keys.sendings)) stale.push(key)
+  if (stale.length > 0) await records.commit({ remove: stale })
 }
 
 function createSessions(records: RecordStore) {
