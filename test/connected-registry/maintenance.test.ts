@@ -40,6 +40,7 @@ test('scrub sets damaged content aside, and the next one finds nothing', async (
 
   assert.deepEqual([first.code, second.code, code], [1, 0, 1])
   assert.ok(first.output.includes(`QUARANTINED ${blobs[0]}`))
+  assert.match(first.output, /QUARANTINED: set aside .* the next round of sync brings it anew/)
   assert.equal(JSON.parse(output).problems[0].kind, 'QUARANTINED')
 })
 

@@ -91,9 +91,23 @@ function scrubText(folder: string, { blobs, bytes, manifests, resumedAfter, dama
     `${folder}: ${damage.length === 0 ? 'clean' : `${damage.length} damaged`}`,
     `  read ${blobs} blobs (${sizeText(bytes)}), ${manifests} manifests`,
     ...(resumedAfter ? [`  went on after ${resumedAfter}, where the last run was cut`] : []),
-    ...damage.map(({ digest, kind, reason }) => `  ${kind} ${digest}: ${reason}`)
+    ...damage.map(({ digest, kind, reason }) => `  ${kind} ${digest}: ${reason}`),
+    ...damageMeanings(damage)
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** What each kind of damage that was found means for who looks after the store. */
+function damageMeanings(damage: ScrubReport['damage']): readonly string[] {
+  const kinds = new Set(damage.map(({ kind }) => kind))
+  return [
+    ...(kinds.has('QUARANTINED')
+      ? ['  QUARANTINED: set aside and not served; the next round of sync brings it anew']
+      : []),
+    ...(kinds.has('MANIFEST')
+      ? ['  MANIFEST: still there, clients refuse it; push the image again (fsck says more)']
+      : [])
+  ]
 }
 
 async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {

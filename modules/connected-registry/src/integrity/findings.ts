@@ -15,6 +15,26 @@ export const problemKinds = {
   LOG_BROKEN: 'the change log has entries where it says there are none'
 } as const
 
+const pushAgain = 'push the image again; in ReadOnly mode take its repository out of `repositories`, and put it back'
+const setAside = '`scrub` sets blobs aside, and the next round of sync brings them anew; a manifest, push again'
+
+/** What mends each. */
+export const cures: Readonly<Record<ProblemKind, string>> = {
+  RECORDS_DAMAGED: 'begin with an empty data volume; sync brings the content anew',
+  RECORD_UNREADABLE: 'begin with an empty data volume where it matters; report it, with the key',
+  TAG_WITHOUT_MANIFEST: pushAgain,
+  LINK_WITHOUT_CONTENT: pushAgain,
+  MANIFEST_WITHOUT_CONTENT: pushAgain,
+  MANIFEST_INVALID: pushAgain,
+  WITHOUT_REPOSITORY: 'push anything into the repository, and it is there again',
+  REFERRER_BROKEN: 'push the referrer again',
+  SIZE_WRONG: setAside,
+  DIGEST_WRONG: setAside,
+  QUARANTINED: 'the next round of sync brings it anew; what the parent has not got, push again',
+  INDEX_WRONG: 'set `garbageCollection.enabled` to false, as it may remove too much; report it',
+  LOG_BROKEN: 'run `resync`; report it'
+}
+
 /** What is left over, from crashes and deletes: it costs room until it is collected, and nothing else. */
 export const remainderKinds = {
   BLOB_UNLINKED: 'blobs that no repository holds',

@@ -1,4 +1,4 @@
-import { type Problem, problemKinds, type Remainder, remainderKinds } from './findings.ts'
+import { cures, type Problem, type ProblemKind, problemKinds, type Remainder, remainderKinds } from './findings.ts'
 import type { FsckReport, StoreFigures } from './fsck.ts'
 
 const shownOfAKind = 3
@@ -10,7 +10,7 @@ export function fsckText({ dataVolume, figures, problems, remainders }: FsckRepo
   const lines = [
     `${dataVolume}: ${verdict}`,
     ...figureLines(figures),
-    ...groups(problems).flatMap(([kind, found]) => problemLines(problemKinds[kind], found)),
+    ...groups(problems).flatMap(([kind, found]) => problemLines(kind, found)),
     ...remainderLines(remainders)
   ]
   return `${lines.join('\n')}\n`
@@ -34,12 +34,17 @@ function figureLines(figures: StoreFigures): readonly string[] {
   ]
 }
 
-function problemLines(meaning: string, found: readonly Problem[]): readonly string[] {
+function problemLines(kind: ProblemKind, found: readonly Problem[]): readonly string[] {
   const shown = found
     .slice(0, shownOfAKind)
     .map(({ subject, detail }) => `    ${subject}${detail ? `: ${detail}` : ''}`)
   const rest = found.length - shown.length
-  return [`  PROBLEM ${meaning} (${found.length})`, ...shown, ...(rest > 0 ? [`    and ${rest} more`] : [])]
+  return [
+    `  PROBLEM ${problemKinds[kind]} (${found.length})`,
+    ...shown,
+    ...(rest > 0 ? [`    and ${rest} more`] : []),
+    `    what mends it: ${cures[kind]}`
+  ]
 }
 
 function remainderLines(remainders: readonly Remainder[]): readonly string[] {
