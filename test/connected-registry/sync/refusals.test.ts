@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { anImage, anIndex, type BuiltImage } from '../../fixtures/image-builder.ts'
+import { anImage, anIndex, aReferrer, type BuiltImage } from '../../fixtures/image-builder.ts'
 import { type Fault, serverError, throttled } from '../../simulators/cloud-registry/faults.ts'
 import { openCloud, readRights, writeRights } from './parents.ts'
 import { openSite } from './site.ts'
@@ -181,4 +181,20 @@ test('a refusal is told on while the link is down, with the time at which it was
 
   const again = site.board.read().details.find(({ code }) => code === 'CHANGE_REFUSED')
   assert.deepEqual(again, told)
+})
+
+test('a referrer that is refused does not hold up the image it is about', async (t) => {
+  const { cloud, site } = await openPair(t)
+  const signature = aReferrer(second, { artifactType: 'application/vnd.example.signature' })
+  cloud.faults.add({ method: 'PUT', path: new RegExp(digestOf(signature)) }, refusing(400, 'MANIFEST_INVALID'))
+  await site.push(repository, signature)
+  await site.push(repository, second, 'v2')
+
+  const { result } = await site.sync()
+
+  assert.equal(result, 'Succeeded')
+  assert.equal(cloud.contents.repository(repository)?.tags.get('v2')?.digest, digestOf(second))
+  const [detail, ...others] = site.board.read().details
+  assert.deepEqual(others, [])
+  assert.match(detail?.description ?? '', new RegExp(`@${digestOf(signature)}: .*MANIFEST_INVALID`))
 })

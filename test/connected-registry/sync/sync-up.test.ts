@@ -103,6 +103,20 @@ for (const kind of parentKinds) {
 }
 
 for (const kind of ['acr', 'plain'] as const) {
+  test(`${kind}: a repository that is gone above begins anew with what a client pushes, and the site keeps the rest`, async (t) => {
+    const { parent, site } = (await openPair(t, kind))!
+    for (const tag of ['v2', 'v3', 'v4']) await parent.put(repository, third, tag)
+    await site.sync()
+    await parent.loseStore()
+    await site.push(repository, second, 'new')
+
+    for (let round = 0; round < 4; round++) await site.resync()
+
+    assert.equal(await parent.tag(repository, 'new'), digestOf(second))
+    assert.deepEqual(await site.registry.tags.list(repository, { limit: 10 }), ['new', 'v1', 'v2', 'v3', 'v4'])
+    assert.deepEqual(site.codes(), [])
+  })
+
   test(`${kind}: an untag is one above, and the manifest stays`, async (t) => {
     const { parent, site } = (await openPair(t, kind))!
     await site.registry.tags.put(repository, 'other', digestOf(first), client)

@@ -17,7 +17,7 @@ import { rulesFor } from './scope-rules.ts'
 import { createSelection, type Selection } from './selection.ts'
 import { createUpJob } from './send.ts'
 import type { NewDetail } from './status.ts'
-import { currentBases, isRemoval, type PlannedStep, planRepository } from './steps.ts'
+import { currentBases, isRemoval, type PlannedStep, planRepository, type RepositoryFacts } from './steps.ts'
 
 export interface RepositoryOutcome {
   readonly details: readonly NewDetail[]
@@ -68,6 +68,8 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const planned = await planRepository({ registry, mode, wants }, facts)
   const believed = isBelieved(context.memory, name, planned.shrunk)
   const steps = planned.steps.filter((step) => isTrusted(step, believed, unknown))
+  // It begins anew above: nothing is removed here because it does not show then what it showed before.
+  if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await forgetUnchanged(context, facts)
   const job = createJob(context, name, wants)
   const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
   const executing = executeContext(context, name, { job, listsDigests, signal })
@@ -90,6 +92,13 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const problem = details[0]?.description
   board.synced({ name, wanted, have: wanted - missing, ...(problem ? { problem } : { lastSync: at }) })
   return details
+}
+
+/** What changed here keeps its base, by which it is told above. */
+async function forgetUnchanged({ bases }: RepositoryContext, { repository, bases: known, outbound }: RepositoryFacts) {
+  const unchanged = [...known.keys()].filter((reference) => !outbound.has(reference))
+  const remove = unchanged.flatMap((reference) => bases.forgotten(repository, reference).remove ?? [])
+  if (remove.length > 0) await bases.commit({ remove })
 }
 
 /** Where rules choose among the tags, a manifest is no reference of its own any more: without a tag it may go. */

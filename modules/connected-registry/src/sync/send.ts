@@ -1,3 +1,4 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { ParentTarget } from '../parent/parent-target.ts'
 import type { ContentTarget } from '../protocol/content.ts'
@@ -13,6 +14,7 @@ import { type CopyJob, copyManifest } from './copy.ts'
 import { createLocalSource } from './local-source.ts'
 import type { Outbound } from './outbound.ts'
 import { createPlaces } from './places.ts'
+import { describe } from './problems.ts'
 import { readAll } from './record-pages.ts'
 import { isInScope } from './scope.ts'
 import type { StatusBoard } from './status.ts'
@@ -33,13 +35,14 @@ export interface UpContext {
   readonly parent: ParentRegistry
   readonly patterns: readonly RepositoryPattern[]
   readonly board: StatusBoard
+  readonly log: Log
 }
 
 /** Uploads at once: they share one link. */
 const parallelUploads = 4
 
 export function createUpJob(context: UpContext, repository: string, signal: AbortSignal): UpJob {
-  const { registry, records, parent, board } = context
+  const { registry, records, parent, board, log } = context
   const above = parent.repository(repository).target({
     signal,
     sessions: createSessions(records),
@@ -56,6 +59,9 @@ export function createUpJob(context: UpContext, repository: string, signal: Abor
     manifests: new Map(),
     blobs: new Map(),
     sparse: true,
+    // It changed here too, and is told as a change of its own.
+    onBrokenReferrer: (subject, error) =>
+      log.debug({ repository, subject, reason: describe(error) }, 'referrer not sent'),
     onManifest: () => board.sent({ artifacts: 1 })
   }
 }
