@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import type * as Undici from 'undici'
 import type { AddressGuard } from './address-guard.ts'
+import { type ContentConnections, createContentConnections } from './content-connections.ts'
 import { type ProxySettings, proxyFor } from './proxies.ts'
 import { openTunnel } from './tunnel.ts'
 
@@ -35,6 +36,8 @@ export interface Traffic {
 
 export interface Connections {
   request(url: URL, options: RequestOptions): Promise<Undici.Dispatcher.ResponseData>
+  /** For content. Undefined: proxies lead to the parent, and `request` brings content too. */
+  readonly content: ContentConnections | undefined
   bytes(): Pick<Traffic, 'sentBytes' | 'receivedBytes'>
   /** Ends every request that is under way. */
   destroy(): Promise<void>
@@ -101,10 +104,18 @@ export function createConnections({
       })
     }
   })
+  const { connectMs, idleMs } = timeouts
+  const content = proxies
+    ? undefined
+    : createContentConnections({ guard, trusted, connectMs, idleMs, onSocket: meter.add })
   return {
     request: (url, options) => request(url, { dispatcher: agent, ...options }),
+    content,
     bytes: meter.bytes,
-    destroy: () => agent.destroy()
+    async destroy() {
+      content?.close()
+      await agent.destroy()
+    }
   }
 }
 

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
-import type { Dispatcher as Undici } from 'undici'
 import { createAddressGuard, type Resolve } from './address-guard.ts'
 import { type Answer, refusal } from './answer.ts'
 import { createBandwidth } from './bandwidth.ts'
 import { type Breaker, type BreakerPolicy, createBreaker, defaultBreakerPolicy } from './breaker.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Connections, createConnections, defaultTimeouts, type Timeouts, type Traffic } from './connections.ts'
+import type { ContentAnswer } from './content-connections.ts'
 import { networkError } from './network-error.ts'
 import { ParentError } from './parent-error.ts'
 import type { ProxySettings } from './proxies.ts'
@@ -58,6 +58,15 @@ export interface DispatcherOptions {
   readonly resolve?: Resolve
 }
 
+interface Transmission {
+  readonly url: URL
+  readonly method: ParentRequest['method']
+  readonly headers: Readonly<Record<string, string>>
+  readonly headersMs: number
+  readonly body: Readable | Uint8Array | null
+  readonly signal: AbortSignal
+}
+
 const noBytes = { sentBytes: 0, receivedBytes: 0 }
 // A body is wanted as it is: its digest is of these bytes.
 const commonHeaders = { 'accept-encoding': 'identity', 'user-agent': 'connected-registry' }
@@ -107,31 +116,30 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       body?.failure() ?? networkError(cause, 'UNREACHABLE', { operation, url, signal, deadline })
     requests++
     if (method !== 'GET' && method !== 'HEAD') writeRequests++
-    const sent = connected().request(url, {
-      method,
-      headers: { ...commonHeaders, ...headers },
-      body: body?.content ?? null,
-      headersTimeout: timeouts.headersMs + workMs,
-      signal: AbortSignal.any([signal, deadline])
-    })
-    const response = await sent.catch((cause) => {
+    const sent = { url, method, headers: { ...commonHeaders, ...headers }, headersMs: timeouts.headersMs + workMs }
+    const whole = { ...sent, body: body?.content ?? null, signal: AbortSignal.any([signal, deadline]) }
+    const answered = await transmit(whole, request.endless === true && body === undefined).catch((cause) => {
       throw failure(cause)
     })
-    // Whoever reads the body learns of its failure; one that nobody reads yet must not end the process.
-    const { statusCode: status, body: answered } = response
+    const { status } = answered
     begin(status)
-    answered.on('error', () => {})
     log?.debug({ operation, method, host: url.host, path: url.pathname, status }, 'parent answered')
     const cut = (cause: unknown) => networkError(cause, 'INTERRUPTED', { operation, url, signal, deadline })
-    const close = () => void answered.destroy()
-    return {
-      operation,
-      url,
-      status,
-      headers: response.headers,
-      body: bodyOf(answered, cut, (bytes) => bandwidth.received(bytes, signal)),
-      close
-    }
+    const answerBody = bodyOf(answered.body, cut, (bytes) => bandwidth.received(bytes, signal))
+    return { operation, url, status, headers: answered.headers, body: answerBody, close: answered.destroy }
+  }
+
+  /** Content comes by the reader made for it, where it can; all else by undici. */
+  async function transmit(request: Transmission, isContent: boolean): Promise<ContentAnswer> {
+    const { url, method, headers, headersMs, body, signal } = request
+    const read =
+      isContent && method === 'GET' ? await connected().content?.get({ url, headers, headersMs, signal }) : undefined
+    if (read) return read
+    const sent = { method, headers, body, headersTimeout: headersMs, signal }
+    const { statusCode: status, ...response } = await connected().request(url, sent)
+    // Whoever reads the body learns of its failure; one that nobody reads yet must not end the process.
+    response.body.on('error', () => {})
+    return { status, headers: response.headers, body: response.body, destroy: () => void response.body.destroy() }
   }
 
   return {
@@ -197,7 +205,7 @@ function createDeadline(answerMs: number, { endless, body }: ParentRequest) {
 }
 
 async function* bodyOf(
-  body: Undici.ResponseData['body'],
+  body: AsyncIterable<Uint8Array>,
   cut: (cause: unknown) => unknown,
   admit: (bytes: number) => Promise<void>
 ): AsyncGenerator<Uint8Array> {
