@@ -1,4 +1,5 @@
 import { type CopyJob, copyReferrers } from './copy.ts'
+import { manifestsHere } from './local-catalog.ts'
 import type { ParentView } from './look.ts'
 import { detailOf, isLinkFailure, isPassing } from './problems.ts'
 import type { RepositoryContext } from './repository-context.ts'
@@ -28,20 +29,16 @@ export async function settleReferrers(
 
 async function bringLateReferrers(context: RepositoryContext, name: string, job: CopyJob, signal: AbortSignal) {
   const failures: NewDetail[] = []
-  for (let after: string | undefined; ; ) {
-    const page = await context.registry.manifests.list(name, { after, limit: 100 })
-    for (const { digest } of page) {
-      try {
-        await copyReferrers(job, digest, signal)
-      } catch (error) {
-        signal.throwIfAborted()
-        if (isLinkFailure(error)) throw error
-        failures.push(detailOf(error, `referrers of ${name}@${digest}`))
-        // It would be the same with the next one: better to ask again in another round.
-        if (isPassing(error)) return failures
-      }
+  for await (const { digest } of manifestsHere(context.registry, name)) {
+    try {
+      await copyReferrers(job, digest, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (isLinkFailure(error)) throw error
+      failures.push(detailOf(error, `referrers of ${name}@${digest}`))
+      // It would be the same with the next one: better to ask again in another round.
+      if (isPassing(error)) return failures
     }
-    if (page.length < 100) return failures
-    after = page.at(-1)!.digest
   }
+  return failures
 }

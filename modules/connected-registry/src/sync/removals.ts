@@ -2,6 +2,7 @@ import type { Digest } from '../protocol/digest.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import { manifestKind } from '../protocol/media-types.ts'
 import type { Registry } from '../registry/registry.ts'
+import { manifestsHere } from './local-catalog.ts'
 
 export interface Removals {
   readonly registry: Registry
@@ -34,16 +35,12 @@ export async function removableManifests({ registry, repository, doomed, held }:
   return [...leaving].reverse()
 }
 
-const pageSize = 1000
-
 async function indexesOf(registry: Registry, repository: string): Promise<readonly Digest[]> {
   const indexes: Digest[] = []
-  for (let after: string | undefined; ; ) {
-    const page = await registry.manifests.list(repository, { after, limit: pageSize })
-    for (const { digest, mediaType } of page) if (manifestKind(mediaType) === 'index') indexes.push(digest)
-    if (page.length < pageSize) return indexes
-    after = page.at(-1)!.digest
+  for await (const { digest, mediaType } of manifestsHere(registry, repository)) {
+    if (manifestKind(mediaType) === 'index') indexes.push(digest)
   }
+  return indexes
 }
 
 async function childrenOf(registry: Registry, repository: string, digest: Digest): Promise<readonly Digest[]> {

@@ -2,6 +2,7 @@ import type { Mode } from '../access/authorize.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import type { Registry } from '../registry/registry.ts'
+import { tagsHere } from './local-catalog.ts'
 import type { TagRules } from './scope-rules.ts'
 import { createTagChoice, type TagChoice } from './tag-rules.ts'
 
@@ -42,12 +43,8 @@ export async function createSelection(context: SelectionContext, rules: TagRules
 /** In ReadWrite mode what is here, and what both sides agreed on, stays in agreement: it may hold what clients of this site changed. */
 async function keptTags({ registry, repository, bases }: SelectionContext): Promise<ReadonlySet<string>> {
   const kept = new Set([...bases.keys()].filter((reference) => !parseDigest(reference)))
-  for (let after: string | undefined; ; ) {
-    const page = await registry.tags.list(repository, { after, limit: 1000 })
-    for (const tag of page) kept.add(tag)
-    if (page.length < 1000) return kept
-    after = page.at(-1)
-  }
+  for await (const tag of tagsHere(registry, repository)) kept.add(tag)
+  return kept
 }
 
 /** The manifest a tag is about, by its name. */
