@@ -9,6 +9,8 @@ import { describe } from './sync/problems.ts'
 import type { NewDetail } from './sync/status.ts'
 
 const retryAfterMs = 15_000
+// No file, or no folder where it could be: the volume may be missing as a whole.
+const absent: readonly unknown[] = ['ENOENT', 'ENOTDIR']
 
 /**
  * The certificates this device trusts beside the system's, which sign the parent's in a nested deployment. Asked for until
@@ -44,7 +46,7 @@ export async function readCertificateAuthorities(
     for (const pem of pems) new X509Certificate(pem)
     return { pems }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { pems: [] }
+    if (error instanceof Error && 'code' in error && absent.includes(error.code)) return { pems: [] }
     const description = `${path}: ${describe(error)}`
     return { pems: [], problem: { type: 'Settings', code: 'CA_FILE_REFUSED', description } }
   }
