@@ -45,3 +45,17 @@ for (const [about, document] of [
       false
     )
   })
+
+test('while the only source of client tokens is refused, who is not known is not told that a login is wrong', async (t) => {
+  const settingsFile = join(await temporaryFolder(), 'settings.json')
+  await writeFile(settingsFile, '{"clientTokens": [')
+  const app = await runApp(t, { settingsFile })
+
+  const unknown = basicAuthorization('somebody', 'maybe right')
+  const before = await app.get('/v2/', unknown)
+  await writeFile(settingsFile, JSON.stringify({ clientTokens: [] }))
+  await app.line(({ msg, code }) => msg === 'status detail went away' && code === 'SETTINGS_REFUSED')
+  const after = await app.get('/v2/', unknown)
+
+  assert.deepEqual([before.status, after.status], [503, 401])
+})

@@ -26,6 +26,7 @@ async function reportingOf(t: TestContext, change: (store: Store) => Promise<Sto
     takeTwin: () => true,
     recallTwin: () => {},
     isIncomplete: false,
+    lacksTokens: false,
     onChange: () => {},
     close: () => {}
   }

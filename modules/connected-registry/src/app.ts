@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
 import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
+import { createClosedAccess } from './access/closed-access.ts'
 import type { Config } from './config.ts'
 import { createDirectMethods } from './direct-methods.ts'
 import { createHttpHandler } from './http/server.ts'
@@ -90,7 +91,8 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     site = opened.site
     store = opened.store
     site.trust(trusted)
-    const { registry, access, children } = site
+    const { registry, children } = site
+    const access = createClosedAccess(site.access, areTokensAwaited)
     const mode = () => sources.current.mode
     const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
@@ -149,6 +151,11 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   /** Where the last twin is lost, its repositories would leave the scope and go. So nothing is synced before it is heard. */
   function isTwinAwaited(): boolean {
     return edge !== undefined && store?.stateProblem !== undefined && !desired
+  }
+
+  /** Where the tokens are not told yet, who is not known may be right all the same. */
+  function areTokensAwaited(): boolean {
+    return sources.lacksTokens || (edge !== undefined && !desired && store?.state.data.desired === undefined)
   }
 
   async function stop(): Promise<void> {

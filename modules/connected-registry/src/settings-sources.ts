@@ -28,6 +28,8 @@ export interface SettingsSources {
    * that wins over it says both.
    */
   readonly isIncomplete: boolean
+  /** The same of the client tokens: somebody who is not known may be right. */
+  readonly lacksTokens: boolean
   /** True when the document was taken. */
   takeTwin(desired: Desired): boolean
   /** What the twin said before a restart: counts until the twin is taken, and settles no problem that it has by now. */
@@ -63,6 +65,15 @@ export async function openSettingsSources(
     return result.kind === 'settings'
   }
 
+  /** A source was refused and never right, and none that wins over it says all of these. */
+  function isMissing(keys: readonly (keyof Settings)[]): boolean {
+    return sources.some((source, at) => {
+      const isUnknown = !taken[source] && (refused[source] ?? []).length > 0
+      const above: Partial<Settings> = Object.assign({}, ...sources.slice(at + 1).map((name) => taken[name]))
+      return isUnknown && keys.some((key) => above[key] === undefined)
+    })
+  }
+
   function takeFile(content: FileContent): void {
     if (content.kind === 'document') take('file', parseSettings(content.document, environment))
     else take('file', { kind: 'refused', problems: [content.problem] })
@@ -94,11 +105,10 @@ export async function openSettingsSources(
       return sources.flatMap((source) => (refused[source] ?? []).map((problem) => ({ source, problem })))
     },
     get isIncomplete() {
-      return sources.some((source, at) => {
-        const isUnknown = !taken[source] && (refused[source] ?? []).length > 0
-        const above: Partial<Settings> = Object.assign({}, ...sources.slice(at + 1).map((name) => taken[name]))
-        return isUnknown && (above.mode === undefined || above.repositories === undefined)
-      })
+      return isMissing(['mode', 'repositories'])
+    },
+    get lacksTokens() {
+      return isMissing(['clientTokens'])
     },
     get twinVersion() {
       return twinVersion

@@ -8,7 +8,7 @@ import { createCredentials, type Login, type Proof } from './credentials.ts'
 import type { Delegation } from './delegation.ts'
 import { createRefusalLog } from './refusal-log.ts'
 import type { SigningKeys } from './signing-keys.ts'
-import { createTokens, type Identity, type Token } from './tokens.ts'
+import { createTokens, type Identity, isInForce, type Token } from './tokens.ts'
 
 /** Who a request comes from: by password, or by an access token that was issued for one. */
 export interface Access {
@@ -78,8 +78,10 @@ export function createAccess({
       return proof
     }
     const hash = delegation?.covers(login.name) ? await delegation.prove(login) : undefined
-    const token = hash === undefined ? undefined : tokens.find(login.name)
-    return hash !== undefined && token ? { kind: 'proved', token, hash } : proof
+    const token = tokens.find(login.name)
+    // Another token may have got the name meanwhile: the parent did not speak of that one.
+    const isProved = hash !== undefined && token !== undefined && isInForce(token, hash, now())
+    return isProved ? { kind: 'proved', token, hash } : proof
   }
 
   async function issue(grant: Grant, { scopes, mode, offline }: TokenRequest): Promise<IssuedToken | undefined> {
