@@ -155,7 +155,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
 }
 
 function identityOf({ name, scopeMap, child }: Token, { access }: AccessClaims): Identity {
-  return { name, scopeMap, child, access }
+  return { name, scopeMap, access, ...(child !== undefined && { child }) }
 }
 
 // The salt in a hash is never told to anybody, so that nothing can be guessed from its fingerprint.

@@ -103,5 +103,5 @@ export function createAccess({
 }
 
 function identityOf({ name, scopeMap, child }: Token): Identity {
-  return { name, scopeMap, child }
+  return { name, scopeMap, ...(child !== undefined && { child }) }
 }
