@@ -22,7 +22,7 @@ async function startModule(t: TestContext, loginServer: string) {
   const folder = await mkdtemp(join(tmpdir(), 'sync-up-'))
   const settings = join(folder, 'settings.json')
   const dataVolume = join(folder, 'data')
-  const actions = ['read', 'write', 'delete'].map((verb) => `repositories/plant/*/content/${verb}`)
+  const actions = ['read', 'write', 'delete'].map((verb) => `repositories/*/content/${verb}`)
   const clientTokens = [{ name: 'writer', passwords: [{ hash: passwordHash('secret') }], actions }]
   const parent = connectionString(syncToken, loginServer)
   const written = { connectionString: parent, mode: 'ReadWrite', repositories: [repository], clientTokens }
@@ -69,7 +69,7 @@ test('killed again and again amid a push to its parent, it repeats little and lo
   }
   await module.start()
   // A round that finds everything there tells nothing; so it is asked of the process itself.
-  await settled(url())
+  await settled(url(), AbortSignal.any([t.signal, AbortSignal.timeout(60_000)]))
   await module.stop('SIGTERM')
 
   assert.equal(cloud.contents.repository(repository)?.tags.get('1.0')?.digest, image.manifest.descriptor.digest)
@@ -82,14 +82,15 @@ test('killed again and again amid a push to its parent, it repeats little and lo
 })
 
 interface Status {
-  readonly sync: { readonly pending?: { readonly up?: { readonly references: number } }; readonly lastSuccess?: string }
+  readonly sync: { readonly pending: { readonly up?: { readonly references: number } }; readonly lastSuccess?: string }
 }
 
-async function settled(url: string): Promise<void> {
+/** Asks until nothing is to go up any more. */
+async function settled(url: string, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const answer = await fetch(`${url}/status`, { headers: { authorization }, signal: AbortSignal.timeout(60_000) })
+    const answer = await fetch(`${url}/status`, { headers: { authorization }, signal })
     const { sync } = (await answer.json()) as Status
-    if (sync.lastSuccess !== undefined && sync.pending?.up?.references === 0) return
+    if (sync.lastSuccess !== undefined && sync.pending.up?.references === 0) return
     await turn()
   }
 }
