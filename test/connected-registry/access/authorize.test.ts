@@ -110,9 +110,9 @@ test('the catalog is for whoever may read something, and shows nothing else', ()
   )
 })
 
-test('the channel of a connected registry is for whoever its scope map names it for, in whatever case', () => {
+test('the channel of a connected registry is for the sync token whose scope map names it, in whatever case', () => {
   const { scopeMap } = parseScopeMap(['gateway/Site-A/config/read', 'gateway/site-a/message/write'])
-  const child: Identity = { name: 'child', scopeMap }
+  const child: Identity = { name: 'child-sync', scopeMap, child: 'Site-A' }
   const ask = (identity: Identity | undefined, action: GatewayAction, gateway: string) =>
     authorizeGateway({ identity, action, gateway }).kind
 
@@ -120,6 +120,7 @@ test('the channel of a connected registry is for whoever its scope map names it 
   assert.equal(ask(child, 'config/read', 'site-a'), 'allowed')
   assert.equal(ask(child, 'message/write', 'SITE-A'), 'allowed')
   assert.equal(ask(child, 'config/write', 'site-a'), 'denied')
+  assert.equal(ask({ name: 'client', scopeMap }, 'config/read', 'site-a'), 'denied')
   assert.equal(ask(child, 'config/read', 'site-b'), 'denied')
   const access = [{ type: 'gateway', name: 'site-a', actions: ['config_read'] }]
   assert.equal(ask({ ...child, access }, 'config/read', 'Site-A'), 'allowed')
@@ -136,7 +137,8 @@ test('gateway scopes are granted as far as the scope map goes, whatever the mode
   const { scopeMap } = parseScopeMap(['gateway/site-a/config/read', 'gateway/site-a/message/write'])
   const asked = parseTokenScopes(['gateway:site-a:*', 'gateway:site-b:config_read', 'gateway:site-a:config_write,fly'])
 
-  assert.deepEqual(grantedScopes({ name: 'child', scopeMap }, asked, 'ReadOnly'), [
+  assert.deepEqual(grantedScopes({ name: 'client', scopeMap }, asked, 'ReadOnly'), [])
+  assert.deepEqual(grantedScopes({ name: 'child-sync', scopeMap, child: 'site-a' }, asked, 'ReadOnly'), [
     { type: 'gateway', name: 'site-a', actions: ['config_read', 'message_write'] }
   ])
 })
