@@ -72,6 +72,7 @@ test('whatever a token endpoint answers, it is a header and a span or a bad answ
       const bytes = Buffer.from(JSON.stringify({ token, access_token, expires_in }))
       const dispatcher: Dispatcher = {
         request: (_, read) => read(answer(200, bytes)),
+        pauseBefore: () => undefined,
         traffic: () => ({ requests: 0, writeRequests: 0, failures: 0, sentBytes: 0, receivedBytes: 0 }),
         know: () => {},
         close: async () => {}

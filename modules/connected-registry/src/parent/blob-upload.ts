@@ -4,7 +4,6 @@ import { type Answer, badAnswer, discard, headerOf } from './answer.ts'
 import { ParentError } from './parent-error.ts'
 import { type ParentLink, scopes, urlOf } from './parent-link.ts'
 import { isRedirect } from './redirects.ts'
-import { defaultRetryPolicy, pauseBeforeRetry } from './retry.ts'
 import { accepted, changeRefusal } from './writes.ts'
 
 export interface UploadRequest {
@@ -70,8 +69,8 @@ export async function uploadBlob(link: ParentLink, request: UploadRequest): Prom
     } catch (error) {
       request.signal.throwIfAborted()
       failures = progress.offset > before ? 0 : failures + 1
-      const pause = pauseBeforeRetry(error, Math.max(0, failures - 1), defaultRetryPolicy, Math.random)
-      if (pause === undefined || failures > defaultRetryPolicy.retries) throw error
+      const pause = link.dispatcher.pauseBefore(error, Math.max(0, failures - 1))
+      if (pause === undefined) throw error
       await link.clock.sleep(pause, request.signal)
     }
   }

@@ -21,6 +21,8 @@ export interface Dispatcher {
   request<T>(request: ParentRequest, read: (answer: Answer) => Promise<T>): Promise<T>
   /** Names the parent: connections go to this machine, its link or a metadata service only where it is there itself. */
   know(parentHost: string): void
+  /** How long to wait before the next attempt of what is sent once, milliseconds. Undefined: there is none. `attempt` counts from 0. */
+  pauseBefore(error: unknown, attempt: number): number | undefined
   traffic(): Traffic
   /** Ends every request that is under way. */
   close(): Promise<void>
@@ -162,6 +164,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
       }
     },
     know: guard.know,
+    pauseBefore: (error, attempt) => pauseBeforeRetry(error, attempt, retry, random),
     traffic: () => ({ requests, writeRequests, failures, ...(connections?.bytes() ?? noBytes) }),
     async close() {
       closing.abort()
