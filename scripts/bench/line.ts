@@ -33,6 +33,7 @@ export const groups = [
   'latency',
   'many-tags',
   'idle-round',
+  'sync',
   'memory'
 ] as const
 export type Group = (typeof groups)[number]
