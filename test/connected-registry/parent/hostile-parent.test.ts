@@ -129,10 +129,10 @@ test('what comes in place of a blob has less time than a blob', async (t) => {
   for (const status of [200, 307, 401, 404]) {
     const server = await scriptedServer(t, (_, response) => {
       response.writeHead(status, { location: '/elsewhere', 'content-length': content.length })
-      const drip = setInterval(() => response.write('.'), 5)
+      const drip = setInterval(() => response.write('.'), 25)
       response.on('close', () => clearInterval(drip))
     })
-    const rig = openParent(t, server.host, { ...atOnce, timeouts: { answerMs: 60 } })
+    const rig = openParent(t, server.host, { ...atOnce, timeouts: { answerMs: 500 } })
     const arrived = rig.parent
       .repository('app')
       .blob(layer, 0, rig.signal)
