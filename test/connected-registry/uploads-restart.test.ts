@@ -20,7 +20,7 @@ const authorization = basicAuthorization('writer', 'secret')
 async function startModule(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'uploads-'))
   const settings = join(folder, 'settings.json')
-  const actions = ['read', 'write', 'delete'].map((verb) => `repositories/app/*/content/${verb}`)
+  const actions = ['read', 'write', 'delete'].map((verb) => `repositories/*/content/${verb}`)
   const clientTokens = [{ name: 'writer', passwords: [{ hash: passwordHash('secret') }], actions }]
   await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens }))
   const environment = {
