@@ -118,7 +118,9 @@ test('a thousand who wait are woken by one change and read the log once', async 
       return since(after, limit)
     }
   })
-  const waiting = Array.from({ length: 1000 }, () => read({ after: '0.store-1', waitMs: 60_000 }))
+  const waiting = Array.from({ length: 1000 }, (_, at) =>
+    read({ child: aChild({ name: `site-${at}` }), after: '0.store-1', waitMs: 60_000 })
+  )
   await change({ tag: 'news' })
 
   const pages = await Promise.all(waiting)
@@ -139,6 +141,33 @@ test('whoever leaves stops waiting, and at the end all are answered', async () =
 
   assert.deepEqual(await patient, { messages: [], next: '0.store-1' })
   assert.deepEqual(await read({ after: '0.store-1', waitMs: 60_000 }), { messages: [], next: '0.store-1' })
+})
+
+test('of a child four may wait: the oldest is answered where a newer one comes, and other children wait on', async () => {
+  const { feed, read } = await aFeed()
+  const answered: string[] = []
+  const wait = (name: string, at: number) =>
+    read({ child: aChild({ name }), after: '0.store-1', waitMs: 60_000 }).then(() => answered.push(`${name} ${at}`))
+  const patient = wait('site-b', 0)
+
+  const waiting = [0, 1, 2, 3, 4, 5].map((at) => wait('site-a', at))
+  await Promise.all(waiting.slice(0, 2))
+
+  assert.deepEqual(answered, ['site-a 0', 'site-a 1'])
+  feed.close()
+  await Promise.all([patient, ...waiting])
+})
+
+test('a look that fails is not kept: the next one may succeed', async () => {
+  const { log, read, change } = await aFeed()
+  await change({})
+  const { since } = log
+  Object.assign(log, { since: () => Promise.reject(new Error('the disk is away')) })
+
+  await assert.rejects(read({ after: '0.store-1' }), { message: 'the disk is away' })
+  Object.assign(log, { since })
+
+  assert.equal((await read({ after: '0.store-1' })).messages.length, 1)
 })
 
 test('another config than the one the child knows is a message, also while it waits', async () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import type { Children } from '../../../modules/connected-registry/src/children/children.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { aChild } from '../children/some-children.ts'
-import { aToken, basic, bearerHeader, serveRegistry } from './served-registry.ts'
+import { aToken, basic, bearerHeader, type ServedRegistry, serveRegistry } from './served-registry.ts'
 
 const root = '/acr/gateway/v1'
 const gateway = `${root}/site-a`
@@ -31,6 +33,20 @@ async function aParent(t: TestContext) {
   const activate = (instanceId = 'one') => post(`${gateway}/activation`, { instanceId, version: '0.1.0' })
   const get = (path: string, headers = {}) => served.send('GET', path, { ...child, ...instance, ...headers })
   return { served, child, post, activate, get }
+}
+
+/** What the next request for messages waits for. */
+function nextWait(children: Children): Promise<{ readonly page: Promise<unknown> }> {
+  const { promise, resolve } = Promise.withResolvers<{ readonly page: Promise<unknown> }>()
+  const { messages } = children
+  Object.assign(children, {
+    messages: (...asked: Parameters<Children['messages']>) => {
+      const page = messages(...asked)
+      resolve({ page })
+      return page
+    }
+  })
+  return promise
 }
 
 test('a registry says to everybody that it speaks the protocol, which store it is, and whether its first sync is complete', async (t) => {
@@ -115,6 +131,55 @@ test('a message comes while the child waits, and a config message when the setti
     JSON.parse((await patient).text).messages.map(({ kind }: { kind: string }) => kind),
     ['config']
   )
+})
+
+test('a child that leaves while it waits is no failure, and leaves nothing behind', async (t) => {
+  const { served, child, activate, get } = await aParent(t)
+  await activate()
+  const { next } = JSON.parse((await get(`${gateway}/messages`)).text)
+  const asked = nextWait(served.children)
+  const socket = connect(served.port, '127.0.0.1')
+  const head = [`Host: x`, `Authorization: ${child.authorization}`, 'X-Registry-Instance: one']
+  socket.write([`GET ${gateway}/messages?after=${next}&wait=60 HTTP/1.1`, ...head, '', ''].join('\r\n'))
+  const { page } = await asked
+
+  socket.destroy()
+
+  await assert.rejects(page)
+  assert.equal((await get(`${gateway}/config`)).status, 200)
+  assert.doesNotMatch(served.log(), /"level":"error"/)
+})
+
+test('who is no child any more, or not the active one, hears nothing of what happens while it waits', async (t) => {
+  const ends = {
+    revoked: ({ settings }: ServedRegistry) => {
+      settings.tokens = settings.tokens.filter((token) => token.child !== 'site-a')
+    },
+    removed: ({ settings }: ServedRegistry) => {
+      settings.children = settings.children.filter(({ name }) => name !== 'site-a')
+    },
+    deactivated: ({ children }: ServedRegistry) => children.deactivate('site-a'),
+    'of another scope': ({ settings }: ServedRegistry) => {
+      settings.children = [aChild({ repositories: ['other/*'] })]
+    }
+  }
+  const statuses = { revoked: 401, removed: 403, deactivated: 409, 'of another scope': 200 }
+  for (const [how, end] of Object.entries(ends)) {
+    const { served, activate, get } = await aParent(t)
+    await activate()
+    const { next } = JSON.parse((await get(`${gateway}/messages`)).text)
+    const asked = nextWait(served.children)
+
+    const waiting = get(`${gateway}/messages?after=${next}&wait=60`)
+    await asked
+    await end(served)
+    await served.hold('app/web', anImage(), 'v1')
+    served.children.close()
+    const answer = await waiting
+
+    assert.equal(answer.status, statuses[how as keyof typeof statuses], how)
+    assert.doesNotMatch(answer.text, /app\/web/, how)
+  }
 })
 
 test('an expired cursor is gone, and what is no cursor or no number is named', async (t) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { RegistryError } from '../protocol/errors.ts'
 import type { ActivationAnswer, MessagesPage } from '../protocol/gateway.ts'
 import { isSameRegistry } from '../protocol/gateway.ts'
 import type { Changes } from '../registry/registry.ts'
@@ -110,11 +111,18 @@ export function createChildren(options: ChildrenOptions): Children {
     deactivate: (name) => activations.deactivate(name),
     messages(child, request) {
       // Asked anew at each look: the settings may change while the child waits.
-      const currentEtag = () => {
-        const latest = current().find(({ name }) => isSameRegistry(name, child.name))
-        return latest ? config(latest).etag : ''
+      const latest = () => {
+        const found = current().find(({ name }) => isSameRegistry(name, child.name))
+        if (!found) throw new RegistryError('DENIED')
+        return found
       }
-      return feed.read({ ...request, child, currentEtag })
+      return feed.read({
+        ...request,
+        get child() {
+          return latest()
+        },
+        currentEtag: () => config(latest()).etag
+      })
     },
     report: (child, report) => note(child, { report }),
     overview: () => current().map(overviewOf),

@@ -4,6 +4,7 @@ import type { Change, Changes } from '../registry/registry.ts'
 import { type Child, isInScope } from './child.ts'
 
 export interface FeedRequest {
+  /** Asked for anew at each look: its scope may change while it waits. */
   readonly child: Child
   /** The cursor of the last page; undefined: from now on. */
   readonly after?: string
@@ -39,15 +40,20 @@ export interface FeedOptions {
 }
 
 const scanned = 500
+/** Waits of one child at a time. A lost connection is not known to be lost: the oldest is answered, the newest counts. */
+const waitsPerChild = 4
 
 export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
   const bell = createBell(changes)
+  const waits = createWaits(waitsPerChild)
   // Whoever waits stands at the same place, mostly: one look into the log serves them all.
   let lastLook: { readonly after: number; readonly head: number; readonly page: Promise<readonly Change[]> } | undefined
 
   async function read(request: FeedRequest): Promise<MessagesPage> {
     let sequence = await startOf(request)
+    const { name } = request.child
     const over = createTimer(request.after === undefined ? 0 : request.waitMs)
+    const leave = waits.enter(name, over.end)
     try {
       for (;;) {
         const rung = bell.next()
@@ -59,6 +65,7 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
         await first([rung, over.promise], request.signal)
       }
     } finally {
+      leave()
       over.cancel()
     }
   }
@@ -99,10 +106,15 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
 
   function look(after: number): Promise<readonly Change[]> {
     const head = changes.head()
-    if (lastLook?.after !== after || lastLook.head !== head) {
-      lastLook = { after, head, page: after < head ? readFrom(after) : Promise.resolve([]) }
-    }
-    return lastLook.page
+    if (lastLook?.after === after && lastLook.head === head) return lastLook.page
+    const page = after < head ? readFrom(after) : Promise.resolve([])
+    const made = { after, head, page }
+    lastLook = made
+    // A failure is told to those who share it, and not kept: the next look may succeed.
+    page.catch(() => {
+      if (lastLook === made) lastLook = undefined
+    })
+    return page
   }
 
   async function readFrom(after: number): Promise<readonly Change[]> {
@@ -158,12 +170,34 @@ function createBell(changes: Changes) {
 
 function createTimer(ms: number) {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const state = { promise, isOver: ms <= 0, cancel: () => clearTimeout(timer) }
-  const timer = setTimeout(() => {
+  const end = () => {
     state.isOver = true
     resolve()
-  }, ms)
+  }
+  const state = { promise, isOver: ms <= 0, end, cancel: () => clearTimeout(timer) }
+  const timer = setTimeout(end, ms)
   return state
+}
+
+/** Who waits in whose name, the oldest first. */
+function createWaits(limit: number) {
+  const ends = new Map<string, Set<() => void>>()
+  return {
+    /** `end` is called where newer ones need the place. Returns how to leave. */
+    enter(child: string, end: () => void): () => void {
+      const own = ends.get(child) ?? new Set()
+      ends.set(child, own.add(end))
+      const [oldest] = own
+      if (own.size > limit && oldest) {
+        own.delete(oldest)
+        oldest()
+      }
+      return () => {
+        own.delete(end)
+        if (own.size === 0 && ends.get(child) === own) ends.delete(child)
+      }
+    }
+  }
 }
 
 async function first(events: readonly Promise<void>[], signal: AbortSignal): Promise<void> {

@@ -55,8 +55,20 @@ export function getMessages(children: Children): Handler {
     const gone = new AbortController()
     ctx.res.once('close', () => gone.abort())
     const request = { after: textIn(ctx, 'after'), etag: textIn(ctx, 'config'), signal: gone.signal }
-    const page = await children.messages(child, { ...request, limit: Math.max(1, limit), waitMs: wait * 1000 })
+    const asked = children.messages(child, { ...request, limit: Math.max(1, limit), waitMs: wait * 1000 })
+    const page = await asked.catch(unlessAborted(gone.signal))
+    if (!page) return
+    // Its token, or its place as the active instance, may have been taken away while it waited.
+    await target.confirm?.()
+    await activeChild(ctx, children, target)
     answerJson(ctx, 200, page, headersOf(ctx, children))
+  }
+}
+
+/** Who has left wants no answer, and that is no failure. */
+function unlessAborted(signal: AbortSignal): (error: unknown) => undefined {
+  return (error) => {
+    if (!signal.aborted) throw error
   }
 }
 

@@ -61,12 +61,12 @@ const gatewayScopeOf: Record<GatewayAction, GatewayScopeAction> = {
 
 /** The handler behind its need: who is asking, then what for, and only then what is there. */
 export function guarded(need: Need, handle: Handler, options: GuardOptions) {
-  const takesContent = need === 'content/write'
+  const takesTime = need === 'content/write' || need === 'message/read'
   return async (ctx: Context, place: Place): Promise<void> => {
     if (need === 'nothing') return handle(ctx, { repository: '', reference: '' })
     const identity = await admit(ctx, need, place, options)
-    // Content may take hours to come, and the right to bring it may end meanwhile.
-    const confirm = takesContent ? async () => void (await admit(ctx, need, place, options)) : undefined
+    // Content may take hours to come, a message a minute, and the right to bring or hear it may end meanwhile.
+    const confirm = takesTime ? async () => void (await admit(ctx, need, place, options)) : undefined
     const { repository, reference, gateway } = place
     return handle(ctx, { repository, reference, gateway, identity, confirm })
   }

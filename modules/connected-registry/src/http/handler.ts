@@ -12,7 +12,7 @@ export interface Target {
   readonly gateway?: string
   /** Who asks. Undefined where the route needs nobody. */
   readonly identity?: Identity
-  /** Decides once more, after content has come and before it counts: throws like the first time. Where content is taken. */
+  /** Decides once more, after content has come or a wait is over, and before that counts: throws like the first time. Where one may. */
   readonly confirm?: () => Promise<void>
 }
 
