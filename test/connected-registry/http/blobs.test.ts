@@ -181,6 +181,35 @@ test('requests sent ahead wait for their turn without a file or a buffer', async
   assert.equal(readers.opened(), 2)
 })
 
+test('of requests sent ahead nothing is read before its turn, whatever is asked for', async (t) => {
+  let reads = 0
+  const served = await serveRegistry(t, {
+    registry: (registry) => ({
+      ...registry,
+      manifests: {
+        ...registry.manifests,
+        get: (...asked) => {
+          reads += 1
+          return registry.manifests.get(...asked)
+        }
+      }
+    })
+  })
+  // Larger than what a socket takes from a server whose client does not read.
+  const large = anImage({ annotations: { note: 'x'.repeat(3.5 * 2 ** 20) } })
+  await served.hold('app/web', large, 'v1')
+  await served.send('HEAD', '/v2/app/web/manifests/v1', basic())
+  const { socket, ask } = openSocket(served, '/v2/app/web/manifests/v1')
+  socket.pause()
+
+  socket.write(ask.repeat(200))
+  await once(socket, 'readable')
+  for (const _ of [1, 2]) await served.send('HEAD', '/v2/app/web/manifests/v1', basic())
+
+  assert.ok(reads <= 8, `${reads} manifests were read`)
+  socket.destroy()
+})
+
 test('a blob that cannot be read to its end is cut short, never completed', async (t) => {
   const broken = (registry: Registry): Registry => ({
     ...registry,

@@ -11,18 +11,6 @@ export interface BlobContent {
 const stalledMs = 60_000
 
 /**
- * A client may send its next requests before it has read an answer (pipelining): such a response has no socket until its
- * turn, and should hold neither a file nor a buffer. False: the client left before that.
- */
-export function itsTurn(response: ServerResponse): boolean | Promise<boolean> {
-  if (response.socket || response.destroyed) return !response.destroyed
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  response.once('socket', () => resolve(true))
-  response.req.socket.once('close', () => resolve(false))
-  return promise
-}
-
-/**
  * Everything the reader gives, then the end of the answer. One buffer is filled while the other is on its way, and none is
  * used again before the socket has taken it. Resolves quietly where the client leaves; the reader is closed in any case.
  */

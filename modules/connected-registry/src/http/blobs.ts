@@ -4,7 +4,7 @@ import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { RegistryError } from '../protocol/errors.ts'
 import type { Blobs } from '../registry/registry.ts'
 import { answer, apiVersion, type Headers } from './answer.ts'
-import { type BlobContent, itsTurn, sendBlob } from './blob-body.ts'
+import { type BlobContent, sendBlob } from './blob-body.ts'
 import { type BufferPool, createBufferPool } from './buffer-pool.ts'
 import { etagOf, isNotModified, rangeHeader } from './conditional.ts'
 import type { Handler, Target } from './handler.ts'
@@ -19,7 +19,6 @@ export function getBlob(blobs: Blobs, pool: BufferPool = createBufferPool()): Ha
     const etag = etagOf(digest)
     const range = rangeHeader(ctx.req, etag)
     if (ctx.method === 'HEAD' || isNotModified(ctx.req, etag)) return head(ctx, target, digest)
-    if (!(await itsTurn(ctx.res))) return
     return range === undefined ? whole(ctx, target, digest) : part(ctx, target, digest, range)
   }
 

@@ -8,6 +8,7 @@ import { unrouted } from './guard.ts'
 import { createKnownPaths } from './known-paths.ts'
 import { hasBody } from './request-body.ts'
 import { createRouter, type RouteOptions } from './routes.ts'
+import { inTurn } from './turn.ts'
 
 export interface HttpOptions extends RouteOptions {
   /** `host` or `host:port`: requests that are addressed to another one are refused. Left out: any will do. */
@@ -33,6 +34,7 @@ export function createHttpHandler(options: HttpOptions): (req: IncomingMessage, 
   const { log, loginServer } = options
   const app = new Koa()
   const knownPaths = createKnownPaths()
+  app.use(inTurn)
   app.use(answerFailures(log))
   app.use(checkRequest)
   if (loginServer) app.use(checkHost(loginServer))
