@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
+import { mediaTypes } from '../../../modules/connected-registry/src/protocol/media-types.ts'
 import { anImage, anIndex } from '../../fixtures/image-builder.ts'
 import { type Answer, basic, bearerHeader, type ServedRegistry, serveRegistry } from './served-registry.ts'
 
@@ -111,6 +112,30 @@ test('pages of every order lead to each entry once, and keep the order and the f
     ['a', 'B']
   )
   assert.match(String(filtered.headers.link), /last=B&n=2&digest=sha256/)
+})
+
+test('a page of indexes that name thousands of manifests ends early, and the next one goes on', async (t) => {
+  const served = await serveIndex(t)
+  const named = Array.from({ length: 6000 }, (_, at) => at.toString(16).padStart(64, '0'))
+  for (const mark of ['a', 'b', 'c']) {
+    const manifests = named.map((hex) => ({ mediaType: mediaTypes.ociManifest, digest: `sha256:${hex}`, size: 1 }))
+    const body = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests, annotations: { mark } }
+    const headers = { ...basic('writer'), 'content-type': mediaTypes.ociIndex }
+    const pushed = await served.send(
+      'PUT',
+      `/v2/app/many/manifests/${mark}`,
+      headers,
+      Buffer.from(JSON.stringify(body))
+    )
+    assert.equal(pushed.status, 201)
+  }
+
+  const first = await served.send('GET', '/acr/v1/app/many/_manifests?n=1000', basic('writer'))
+  const [, next] = /^<([^>]+)>/.exec(String(first.headers.link)) ?? []
+  const second = await served.send('GET', next!, basic('writer'))
+
+  assert.deepEqual([read(first).manifests.length, read(second).manifests.length], [2, 1])
+  assert.equal(second.headers.link, undefined)
 })
 
 test('what is not there is unknown by its own name', async (t) => {

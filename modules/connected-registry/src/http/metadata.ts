@@ -12,6 +12,9 @@ import type { Handler, Target } from './handler.ts'
 
 type Catalog = Pick<Registry, 'metadata' | 'repositories' | 'manifests'>
 
+/** The page ends with the index that reaches it. */
+const namedPerPage = 10_000
+
 // Locks, which are not supported here; ACR shows them open where nothing is locked.
 const changeableAttributes = { deleteEnabled: true, writeEnabled: true, listEnabled: true, readEnabled: true }
 
@@ -53,9 +56,8 @@ export function getManifestList(catalog: Catalog): Handler {
     const query = queryOf(ctx)
     const found = await catalog.metadata.manifests(target.repository, { ...query, limit: query.limit + 1 })
     if (found.length === 0) await requireRepository(catalog, target)
-    const page = found.slice(0, query.limit)
-    const headers = linkTo(ctx, query, found.length > page.length ? page.at(-1)?.digest : undefined)
-    const manifests = await Promise.all(page.map((manifest) => manifestEntry(catalog, target, manifest)))
+    const manifests = await manifestEntries(catalog, target, found.slice(0, query.limit))
+    const headers = linkTo(ctx, query, found.length > manifests.length ? manifests.at(-1)?.digest : undefined)
     answerJson(ctx, 200, { ...about(ctx, target), manifests }, headers)
   }
 }
@@ -105,6 +107,22 @@ async function manifestEntry(catalog: Catalog, { repository }: Target, manifest:
     references: await references(catalog, repository, manifest),
     changeableAttributes
   }
+}
+
+/**
+ * As many as a page should hold, and always one: a thousand indexes may name ten million manifests. One after the other, for each
+ * of them is read.
+ */
+async function manifestEntries(catalog: Catalog, target: Target, page: readonly ManifestAttributes[]) {
+  const entries: Awaited<ReturnType<typeof manifestEntry>>[] = []
+  let named = 0
+  for (const manifest of page) {
+    if (named >= namedPerPage) break
+    const entry = await manifestEntry(catalog, target, manifest)
+    named += entry.references?.length ?? 0
+    entries.push(entry)
+  }
+  return entries
 }
 
 /** What an index is made of. */

@@ -27,10 +27,11 @@ function single(value: QueryValue): string | undefined {
 /** The `Link` header to the page after `last` (RFC 8288), relative to the origin as ACR's is. `extra`: other parameters to keep. */
 export function nextLink(
   path: string,
-  page: { readonly n: number; readonly last: string },
+  page: { readonly n?: number; readonly last: string },
   extra: Readonly<Record<string, string>> = {}
 ): string {
-  const query = new URLSearchParams({ last: page.last, n: String(page.n), ...extra })
+  const { last, n } = page
+  const query = new URLSearchParams({ last, ...(n !== undefined && { n: String(n) }), ...extra })
   return `<${path}?${query}>; rel="next"`
 }
 

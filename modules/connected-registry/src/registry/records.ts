@@ -63,9 +63,14 @@ export async function getTag(records: RecordStore, repository: string, tag: stri
   return (await records.get(keys.tag(repository, tag))) as TagRecord | undefined
 }
 
-/** Every record below a prefix, a page at a time. What a page's reader removes does not disturb the next page. */
-export async function* pages(records: RecordStore, prefix: string, limit: number): AsyncGenerator<readonly Entry[]> {
-  let after: string | undefined
+/** Every record below a prefix, or those of them `behind` a key, a page at a time. What a page's reader removes does not disturb the next page. */
+export async function* pages(
+  records: RecordStore,
+  prefix: string,
+  limit: number,
+  behind?: string
+): AsyncGenerator<readonly Entry[]> {
+  let after = behind
   do {
     const page: readonly Entry[] = await records.list(prefix, { after, limit })
     if (page.length > 0) yield page

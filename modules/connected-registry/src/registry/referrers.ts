@@ -16,9 +16,27 @@ export function createReferrers({ records }: { readonly records: RecordStore }):
         found.push(...page.map(([, value]) => value as unknown as Descriptor))
       }
       return found
+    },
+    async page(repository, subject, { bytes, after, artifactType }) {
+      const referrers: Descriptor[] = []
+      const behind = after && keys.referrer(repository, subject, after)
+      let size = 0
+      for await (const page of pages(records, keys.referrers(repository, subject), readAtOnce, behind)) {
+        for (const referrer of page.map(([, value]) => value as unknown as Descriptor)) {
+          if (artifactType !== undefined && referrer.artifactType !== artifactType) continue
+          size += Buffer.byteLength(JSON.stringify(referrer))
+          const last = referrers.at(-1)
+          if (last && size > bytes) return { referrers, next: last.digest }
+          referrers.push(referrer)
+        }
+      }
+      return { referrers }
     }
   }
 }
+
+/** The annotations of one may be 4 MiB. */
+const readAtOnce = 16
 
 /** Adds the record of a manifest about `subject` to the draft, as a referrers list shows it. */
 export function putReferrer(

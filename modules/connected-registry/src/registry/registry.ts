@@ -86,6 +86,22 @@ export interface Blobs {
 export interface Referrers {
   /** Descriptors with `artifactType` and annotations (distribution-spec, "Listing Referrers"), in digest order. */
   list(repository: string, subject: Digest): Promise<readonly Descriptor[]>
+  /** As many of them as JSON of `bytes` holds, and always one. */
+  page(repository: string, subject: Digest, query: ReferrersQuery): Promise<ReferrersPage>
+}
+
+export interface ReferrersQuery {
+  readonly bytes: number
+  /** The last one of the page before. */
+  readonly after?: Digest
+  /** Left out: of all types. */
+  readonly artifactType?: string
+}
+
+export interface ReferrersPage {
+  readonly referrers: readonly Descriptor[]
+  /** To be sent as `after` next time. Undefined: this was the last page. */
+  readonly next?: Digest
 }
 
 /** The change log: every catalog change, in the same batch as the change. */

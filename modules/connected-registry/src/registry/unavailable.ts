@@ -37,7 +37,7 @@ export function createUnavailableRegistry(): Registry {
       dropOrphans: unavailable
     },
     tags: { get: unavailable, list: unavailable, put: unavailable, remove: unavailable },
-    referrers: { list: unavailable },
+    referrers: { list: unavailable, page: unavailable },
     metadata: {
       repository: unavailable,
       tags: unavailable,
