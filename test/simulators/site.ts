@@ -33,6 +33,8 @@ export interface SiteOptions {
   readonly tokens: readonly SiteToken[]
   /** Whether there is a door in plain HTTP, too. */
   readonly plainDoor?: boolean
+  /** The registry speaks HTTPS itself, and there is no door to it. */
+  readonly isSecure?: boolean
 }
 
 /** Every action on every repository. */
@@ -43,7 +45,7 @@ export const allActions = ['content/read', 'content/write', 'content/delete', 'm
 const host = '127.0.0.1'
 
 /** Begins in ReadWrite mode. */
-export async function openSite({ folder, tokens, plainDoor = false }: SiteOptions): Promise<Site> {
+export async function openSite({ folder, tokens, plainDoor = false, isSecure = false }: SiteOptions): Promise<Site> {
   const [registryPort, httpPort, httpsPort] = (await freePorts(3)) as [number, number, number]
   const clientTokens = tokens.map(({ name, password, actions }) => ({
     name,
@@ -59,12 +61,13 @@ export async function openSite({ folder, tokens, plainDoor = false }: SiteOption
       ACR_REGISTRY_HOST: host,
       ACR_REGISTRY_PORT: String(registryPort),
       ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
-      ACR_REGISTRY_SETTINGS: files.settings
+      ACR_REGISTRY_SETTINGS: files.settings,
+      ...(isSecure && { ACR_REGISTRY_CERTIFICATE_VOLUME: files.tls })
     },
     ready: 'registry started'
   })
-  const doors = [door(httpsPort, registryPort, { API_PROXY_CERTIFICATE_VOLUME: files.tls })]
-  if (plainDoor) doors.push(door(httpPort, registryPort, { API_PROXY_TLS: 'off' }))
+  const doors = isSecure ? [] : [door(httpsPort, registryPort, { API_PROXY_CERTIFICATE_VOLUME: files.tls })]
+  if (plainDoor && !isSecure) doors.push(door(httpPort, registryPort, { API_PROXY_TLS: 'off' }))
   const stop = async () => {
     await Promise.all([registry, ...doors].map((module) => module.stop()))
   }
@@ -79,7 +82,7 @@ export async function openSite({ folder, tokens, plainDoor = false }: SiteOption
   }
 
   return {
-    registryUrl: `http://${host}:${registryPort}`,
+    registryUrl: `${isSecure ? 'https' : 'http'}://${host}:${registryPort}`,
     httpDoorUrl: `http://${host}:${httpPort}`,
     httpsDoorUrl: `https://${host}:${httpsPort}`,
     caFile: files.ca,

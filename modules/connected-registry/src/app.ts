@@ -9,6 +9,7 @@ import { createHttpHandler } from './http/server.ts'
 import { keepSite, type OpenedSite } from './kept-site.ts'
 import { openRegistryServer } from './registry-server.ts'
 import { createReporting } from './reporting.ts'
+import { followServerCertificate } from './server-certificate.ts'
 import { type Desired, openSettingsSources } from './settings-sources.ts'
 import type { Site, SiteOptions } from './site.ts'
 import { outlineOf } from './status-outline.ts'
@@ -56,7 +57,13 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     () => reporting.changed()
   )
   const own = await readCertificateAuthorities(config.certificateVolume)
-  const reporting = createReporting({ sources, board, dataVolume, log, details: own.problem && [own.problem] })
+  const certificate = await followServerCertificate({
+    folder: config.certificateVolume,
+    lookMs: delays.lookMs,
+    onChange: () => reporting.changed()
+  })
+  const details = () => [...(own.problem ? [own.problem] : []), ...(certificate?.details() ?? [])]
+  const reporting = createReporting({ sources, board, dataVolume, log, details })
   const stopping = new AbortController()
   let site: Site | undefined
   let store: Store | undefined
@@ -79,13 +86,19 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs: delays.reopenMs, log, onSite: use })
   const { host, port } = config
   const onRequest: RequestListener = (request, response) => listener(request, response)
-  const server = await openRegistryServer({ host, port, onRequest, drainMs: delays.drainMs }).catch(async (error) => {
-    await stopSite()
-    throw error
-  })
+  const server = await openRegistryServer({ host, port, onRequest, certificate, drainMs: delays.drainMs }).catch(
+    async (error) => {
+      await stopSite()
+      throw error
+    }
+  )
   const client = edge && startClient(edge)
   if (edge) obtainTrustBundle(edge, log, stopping.signal).then(trust)
-  log.info({ port: server.port, dataVolume, parent: sources.current.connection?.loginServer }, 'registry started')
+  const scheme = certificate ? 'https' : 'http'
+  log.info(
+    { port: server.port, scheme, dataVolume, parent: sources.current.connection?.loginServer },
+    'registry started'
+  )
 
   function use(opened: OpenedSite): void {
     site = opened.site
@@ -169,6 +182,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
 
   async function stopSite(): Promise<void> {
     sources.close()
+    certificate?.close()
     await Promise.all([reporting.stop(), remembering])
     await kept.stop()
   }

@@ -1,7 +1,8 @@
-import type { RequestListener } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Config } from './config.ts'
 import { serverOptions } from './http/server.ts'
+import type { CertificatePair, ServerCertificate } from './server-certificate.ts'
 
 // Not by `import`: that asks the module for all its names, and some of them load Node's own fetch, 10 MiB of it.
 const { createServer } = process.getBuiltinModule('node:http')
@@ -14,14 +15,16 @@ export interface RegistryServer {
 
 export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
   readonly onRequest: RequestListener
+  /** Undefined: plain HTTP. */
+  readonly certificate?: Pick<ServerCertificate, 'current' | 'onChange'> | undefined
   /** How long answers may take to end. */
   readonly drainMs: number
 }
 
 /** The socket that clients reach. Rejects where the port is taken. */
 export async function openRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
-  const { host, port, onRequest, drainMs } = options
-  const server = createServer(serverOptions, onRequest)
+  const { host, port, onRequest, certificate, drainMs } = options
+  const server = certificate ? createSecureServer(certificate, onRequest) : createServer(serverOptions, onRequest)
   // Node closes connections that are idle when the server is closed, not those that become so afterwards.
   const closeIfClosing = () => void (server.listening || server.closeIdleConnections())
   server.on('request', (_, response) => response.once('close', () => setImmediate(closeIfClosing)))
@@ -35,4 +38,24 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
       clearTimeout(timer)
     }
   }
+}
+
+/** Without a pair that is right nobody can connect; a new one is for new connections, those that are open keep theirs. */
+function createSecureServer(
+  { current, onChange }: Pick<ServerCertificate, 'current' | 'onChange'>,
+  onRequest: RequestListener
+): Server {
+  // As late as that: without a certificate it need not be in memory.
+  const https = process.getBuiltinModule('node:https')
+  const server = https.createServer({ ...serverOptions, ...tlsOptions, ...(current && pemOf(current)) }, onRequest)
+  // Whatever is not named here again falls back to Node's defaults.
+  onChange((pair) => server.setSecureContext({ ...tlsOptions, ...pemOf(pair) }))
+  return server
+}
+
+// TLS 1.2 and 1.3 with Node's own choice of ciphers: forward secrecy and authenticated encryption first.
+const tlsOptions = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', handshakeTimeout: 10_000 } as const
+
+function pemOf({ certificate, privateKey }: CertificatePair): { readonly cert: string; readonly key: string } {
+  return { cert: certificate, key: privateKey }
 }

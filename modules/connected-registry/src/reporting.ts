@@ -40,10 +40,10 @@ export interface ReportingOptions {
   readonly dataVolume: string
   readonly log: Log
   /** What was found at the start and does not change. */
-  readonly details?: readonly NewDetail[] | undefined
+  readonly details?: (() => readonly NewDetail[]) | undefined
 }
 
-export function createReporting({ sources, board, dataVolume, log, details = [] }: ReportingOptions): Reporting {
+export function createReporting({ sources, board, dataVolume, log, details = () => [] }: ReportingOptions): Reporting {
   const startedAt = new Date().toISOString()
   const stamp = createStamp()
   const logDetails = createDetailLog(log)
@@ -73,7 +73,7 @@ export function createReporting({ sources, board, dataVolume, log, details = [] 
       children: site?.children.overview(),
       delegation,
       details: stamp([
-        ...details,
+        ...details(),
         ...settingsDetails(sources),
         ...(subject ? storeDetails(subject) : []),
         ...delegationDetails(delegation)

@@ -120,6 +120,12 @@ export const statusCodes = {
     'right settings'
   ),
   CA_FILE_REFUSED: cause('Settings', '`ca.crt` holds no certificates that can be read', 'the file, and a restart'),
+  CERTIFICATE_REFUSED: cause(
+    'Settings',
+    '`tls.crt` and `tls.key` are no pair that can be used; the former one stays in force',
+    'the files'
+  ),
+  CERTIFICATE_EXPIRES: cause('Settings', "this registry's certificate ends within 14 days", 'a new pair of files'),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set', 'set `connectionString`'),
   STATE_FILE_REPLACED: cause('State', 'the state file was broken or gone', 'the disk; the rest goes by itself'),
