@@ -21,6 +21,7 @@ import {
   type RepositoryAttributes,
   type TagEntry
 } from './metadata.ts'
+import { createParentGateway, type ParentGateway } from './parent-gateway.ts'
 import { type ParentLink, scopes, urlOf } from './parent-link.ts'
 import { createParentTarget, type ParentTarget, type ParentTargetOptions } from './parent-target.ts'
 import { listReferrers } from './referrers.ts'
@@ -32,8 +33,10 @@ export interface ParentRegistry {
   readonly host: string
   /** What this registry is called there. */
   readonly registryName: string
-  /** What agreements with it are worth only within: a plain parent has nothing better than its host. */
+  /** What agreements with it are worth only within: the id of a gateway's store; a plain parent has nothing better than its host. */
   readonly epoch: string
+  /** Speaks as a gateway only where the parent is a connected registry. */
+  readonly gateway: ParentGateway
   /** It is there, speaks the registry API and knows our token. */
   ping(signal: AbortSignal): Promise<void>
   repository(name: string): ParentRepository
@@ -81,10 +84,14 @@ export function createParentRegistry({
   const authentication = createAuthentication({ connection, dispatcher, clock })
   const link: ParentLink = { connection, dispatcher, authentication, clock, keptPages: createKeptPages(), log }
   const metadata = createMetadata(link)
+  const gateway = createParentGateway(link)
   return {
     host: connection.loginServer,
     registryName: connection.registryName,
-    epoch: connection.loginServer,
+    get epoch() {
+      return gateway.standing?.epoch ?? connection.loginServer
+    },
+    gateway,
     ping: (signal) => ping(link, signal),
     repository: (name) => repository(link, metadata, name),
     announce: (names) => authentication.announce([names.map(scopes.metadata), names.map(scopes.pull)]),
