@@ -23,6 +23,7 @@ async function reportingOf(t: TestContext, change: (store: Store) => Promise<Sto
     current: defaultSettings,
     problems: [],
     twinVersion: undefined,
+    takeParent: () => true,
     takeTwin: () => true,
     recallTwin: () => {},
     isIncomplete: false,

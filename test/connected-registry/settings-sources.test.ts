@@ -56,6 +56,31 @@ test('the file wins over the environment and the twin over both, key by key', as
   assert.deepEqual(sources.problems, [])
 })
 
+test('what the parent says counts where nobody else says anything, until it is taken away', async (t) => {
+  const { sources } = await open(t, { settings: { logLevel: 'Debug' } })
+
+  assert.equal(sources.takeParent({ repositories: ['parent'], logLevel: 'Error', mode: 'ReadWrite' }), true)
+  assert.deepEqual(names(sources), ['parent'])
+  assert.deepEqual([sources.current.logLevel, sources.current.mode], ['Debug', 'ReadWrite'])
+
+  sources.takeParent(undefined)
+  assert.deepEqual(names(sources), [])
+  assert.equal(sources.current.mode, 'ReadOnly')
+})
+
+test('a parent must not say who the parent is, and what it says wrong is refused whole', async (t) => {
+  const { sources } = await open(t, {})
+
+  assert.equal(sources.takeParent({ repositories: ['parent'], connectionString }), false)
+  assert.deepEqual(sources.problems, [{ source: 'parent', problem: 'connectionString: a parent must not set it' }])
+  assert.equal(sources.isIncomplete, true)
+
+  sources.takeParent({ repositories: ['parent'] })
+  assert.equal(sources.takeParent({ repositories: ['other'], mode: 'Mirror' }), false)
+  assert.deepEqual(names(sources), ['parent'])
+  assert.equal(sources.isIncomplete, false)
+})
+
 test('what the twin no longer says is said by the file again', async (t) => {
   const { sources } = await open(t, { settingsFile: await aFile({ repositories: ['file'] }) })
   sources.takeTwin({ $version: 2, repositories: ['twin'] })

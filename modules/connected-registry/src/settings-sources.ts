@@ -1,9 +1,9 @@
 import type { Config } from './config.ts'
-import { mergeSettings, parseSettings, type Settings, type SettingsResult } from './settings.ts'
+import { mergeSettings, parseParentConfig, parseSettings, type Settings, type SettingsResult } from './settings.ts'
 import { type FileContent, followSettingsFile } from './settings-file.ts'
 import type { Json } from './storage/record-store.ts'
 
-export type SourceName = 'environment' | 'file' | 'twin'
+export type SourceName = 'parent' | 'environment' | 'file' | 'twin'
 
 export interface SettingsProblem {
   readonly source: SourceName
@@ -13,7 +13,7 @@ export interface SettingsProblem {
 export type Desired = Readonly<Record<string, Json>>
 
 /**
- * The settings in force: environment, then file, then twin, later ones winning key by key. A document with a wrong value
+ * The settings in force: the parent's, then environment, then file, then twin, later ones winning key by key. A document with a wrong value
  * is refused whole: what its source said before stays in force, and every problem is named until the source is right.
  */
 export interface SettingsSources {
@@ -30,6 +30,8 @@ export interface SettingsSources {
   readonly isIncomplete: boolean
   /** The same of the client tokens: somebody who is not known may be right. */
   readonly lacksTokens: boolean
+  /** What the parent configures this registry with; undefined: nothing any more. True when it was taken. */
+  takeParent(document: Readonly<Record<string, unknown>> | undefined): boolean
   /** True when the document was taken. */
   takeTwin(desired: Desired): boolean
   /** What the twin said before a restart: counts until the twin is taken, and settles no problem that it has by now. */
@@ -43,7 +45,7 @@ export interface SettingsSourcesOptions {
   readonly lookMs?: number
 }
 
-const sources = ['environment', 'file', 'twin'] as const
+const sources = ['parent', 'environment', 'file', 'twin'] as const
 
 export async function openSettingsSources(
   config: Pick<Config, 'settings' | 'settingsFile' | 'environment'>,
@@ -72,6 +74,12 @@ export async function openSettingsSources(
       const above: Partial<Settings> = Object.assign({}, ...sources.slice(at + 1).map((name) => taken[name]))
       return isUnknown && keys.some((key) => above[key] === undefined)
     })
+  }
+
+  function takeParent(document: Readonly<Record<string, unknown>> | undefined): boolean {
+    if (document) return take('parent', parseParentConfig(document, environment))
+    delete taken.parent
+    return take('parent', { kind: 'refused', problems: [] })
   }
 
   function takeFile(content: FileContent): void {
@@ -116,6 +124,7 @@ export async function openSettingsSources(
     get refusedTwinVersion() {
       return refusedTwinVersion
     },
+    takeParent,
     takeTwin,
     recallTwin,
     onChange: (listener) => void listeners.push(listener),

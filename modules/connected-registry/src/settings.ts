@@ -68,6 +68,15 @@ export function parseSettings(
   return { kind: 'refused', problems: more > 0 ? [...problems.slice(0, problemLimit), `${more} more`] : problems }
 }
 
+/** The same of a document that the parent gave: who that is, and with which token to sign in there, is not its to say. */
+export function parseParentConfig(
+  document: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string | undefined>>
+): SettingsResult {
+  if (!Object.hasOwn(document, 'connectionString')) return parseSettings(document, environment)
+  return { kind: 'refused', problems: ['connectionString: a parent must not set it'] }
+}
+
 /** Later ones win, key by key. */
 export function mergeSettings(layers: readonly Partial<Settings>[]): Settings {
   return Object.assign({}, defaultSettings, ...layers)
