@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createLog } from '@connected-registry/edge-module/log.ts'
+import type { MethodResponse } from '@connected-registry/edge-module/methods.ts'
 import { createDirectMethods } from '../../modules/connected-registry/src/direct-methods.ts'
 import { createGarbageSchedule } from '../../modules/connected-registry/src/garbage-schedule.ts'
 import type { CollectOptions, GarbageReport } from '../../modules/connected-registry/src/registry/garbage.ts'
 import type { Site } from '../../modules/connected-registry/src/site.ts'
+import { anImage } from '../fixtures/image-builder.ts'
+import { nothing, openSite } from './registry/garbage-site.ts'
 
 const empty: GarbageReport = {
   ...{ dryRun: false, reviewed: 0, manifestsRemoved: 0, linksRemoved: 0, blobsRemoved: 0 },
@@ -111,6 +114,37 @@ test('the direct method collects, or only says what it would do', async (t) => {
     [400, 400]
   )
   assert.equal(runs.length, 2)
+})
+
+function reportIn({ payload }: MethodResponse): GarbageReport {
+  return payload as unknown as GarbageReport
+}
+
+test('a dry run by the direct method says what a run would remove, and removes nothing', async (t) => {
+  const site = await openSite(t)
+  const image = anImage()
+  await site.push('app', image, 'v1')
+  await site.remove('app', image)
+  site.wait(30)
+  const schedule = createGarbageSchedule({
+    garbage: site.registry.garbage,
+    log: createLog({ module: 'test', level: 'None' })
+  })
+  t.after(schedule.stop)
+  const { collectGarbage } = createDirectMethods(() => ({ garbage: schedule }) as Partial<Site> as Site, {
+    status: async () => ({}),
+    summary: () => ({})
+  })
+  const before = await site.dump()
+
+  const dry = reportIn(await collectGarbage!({ dryRun: true }))
+  const afterDry = await site.dump()
+  const real = reportIn(await collectGarbage!({}))
+
+  assert.deepEqual(afterDry, before)
+  assert.deepEqual([dry.blobsRemoved, dry.bytesFreed], [real.blobsRemoved, real.bytesFreed])
+  assert.equal(real.blobsRemoved, image.blobs.size)
+  assert.deepEqual(await site.left(image), nothing)
 })
 
 test('without a store there is nothing to collect', async () => {
