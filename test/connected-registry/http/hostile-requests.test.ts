@@ -133,6 +133,27 @@ test('a message of two lengths is refused', async (t) => {
   }
 })
 
+test('a head that two readers could read in two ways is refused', async (t) => {
+  const { port } = await serveRegistry(t)
+  const { authorization } = basic()
+  const heads = {
+    'a folded header': `Host: x\r\nAuthorization: Basic\r\n ${authorization.slice(6)}\r\n\r\n`,
+    'a bare line feed': `Host: x\nAuthorization: ${authorization}\r\n\r\n`,
+    'a space before the colon': `Host: x\r\nContent-Length : 4\r\n\r\nabcd`,
+    'a length with a sign': `Host: x\r\nContent-Length: +4\r\n\r\nabcd`,
+    'a length twice in one': `Host: x\r\nContent-Length: 4, 4\r\n\r\nabcd`,
+    'a nul': `Host: x\r\nAuthorization: ${authorization}\0\r\n\r\n`,
+    'two hosts': `Host: x\r\nHost: y\r\nAuthorization: ${authorization}\r\n\r\n`,
+    'no host': `Authorization: ${authorization}\r\n\r\n`,
+    'a chunk of odd size': 'Host: x\r\nTransfer-Encoding: chunked\r\n\r\n0x4\r\nabcd\r\n0\r\n\r\n'
+  }
+
+  for (const [what, head] of Object.entries(heads)) {
+    const received = await rawExchange(port, `PUT /v2/app/web/manifests/v1 HTTP/1.1\r\nConnection: close\r\n${head}`)
+    assert.match(received, /^HTTP\/1\.1 400 /, what)
+  }
+})
+
 test('an Authorization header that proves nothing is nobody', async (t) => {
   const served = await serveRegistry(t)
   const values = ['', 'Bearer', 'Bearer ', 'Bearer a.b.c', 'Basic', 'Basic Og==', 'Negotiate x', 'Basic \xff\xfe', '\t']

@@ -55,7 +55,18 @@ const originForm: RegExp = /^\/[!-"$-~]*$/
 const checkRequest: Middleware = (ctx, next) => {
   if (hasBody(ctx.req)) ctx.res.shouldKeepAlive = false
   if (!originForm.test(ctx.req.url ?? '')) throw new RegistryError('NAME_INVALID', undefined, 'invalid request target')
+  if (hasTwoHosts(ctx.req)) throw new RegistryError('NAME_INVALID', undefined, 'more than one Host')
   return next()
+}
+
+// RFC 9112, section 3.2: 400. Whoever is in between may have gone by the other one.
+function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1
+  }
+  return count > 1
 }
 
 function checkHost(loginServer: string): Middleware {
