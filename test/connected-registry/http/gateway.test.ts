@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { forwardLimits } from '../../../modules/api-proxy/src/forward.ts'
 import type { Children } from '../../../modules/connected-registry/src/children/children.ts'
+import { messageLimits } from '../../../modules/connected-registry/src/protocol/gateway.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { aChild } from '../children/some-children.ts'
@@ -180,6 +182,10 @@ test('who is no child any more, or not the active one, hears nothing of what hap
     assert.equal(answer.status, statuses[how as keyof typeof statuses], how)
     assert.doesNotMatch(answer.text, /app\/web/, how)
   }
+})
+
+test('the longest wait is over before an API proxy in between gives up', () => {
+  assert.ok(messageLimits.longestWaitSeconds * 1000 + 5000 < forwardLimits.answerTimeoutMs)
 })
 
 test('an expired cursor is gone, and what is no cursor or no number is named', async (t) => {

@@ -44,7 +44,7 @@ export function getConfig(children: Children): Handler {
 }
 
 /**
- * GET .../{name}/messages?after=&limit=&wait=&config=: what happened after a cursor, `wait` seconds of long poll (60 at the most), and a
+ * GET .../{name}/messages?after=&limit=&wait=&config=: what happened after a cursor, `wait` seconds of long poll (50 at the most), and a
  * message where `config` is not the ETag of the config there is now. Without `after`: a cursor to begin with. 410 MESSAGES_EXPIRED.
  */
 export function getMessages(children: Children): Handler {
