@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ChildOverview } from '../../modules/connected-registry/src/children/child-reports.ts'
 import { childrenInForce } from '../../modules/connected-registry/src/children-in-force.ts'
 import { descendantsSummary } from '../../modules/connected-registry/src/children-report.ts'
 import { allows, allowsGateway } from '../../modules/connected-registry/src/protocol/scope-map.ts'
@@ -121,6 +122,21 @@ test('a schedule of a child without a window, or an unknown key beside it, is na
 
     assert.deepEqual(result.kind === 'refused' && result.problems, [problem])
   }
+})
+
+test('the worst that can be said below leaves room in the twin for what this registry says of itself', () => {
+  const codes = Array.from({ length: 50 }, (_, at) => `${String(at).padStart(2, '0')}${'X'.repeat(98)}`)
+  const statusDetails = codes.map((code) => ({ type: 't', code, description: '', timestamp: '', correlationId: '' }))
+  const report = { version: '1', mode: 'ReadOnly', connectionState: 'Unhealthy', statusDetails } as const
+  const deep = (levels: number): ChildOverview => {
+    const children = levels === 0 ? [] : [deep(levels - 1)]
+    return { name: 'x'.repeat(50), connectionState: 'Unhealthy', report: { ...report, children } }
+  }
+
+  const summary = descendantsSummary(Array.from({ length: 20 }, () => deep(19)))
+
+  assert.deepEqual([summary?.count, summary?.worst.length], [400, 20])
+  assert.ok(JSON.stringify(summary).length < 7 * 1024)
 })
 
 test('all below are counted for the twin, and the worst are named by their way down', () => {

@@ -18,12 +18,16 @@ export function descendantsSummary(children: readonly ChildOverview[]) {
 }
 
 const worstLimit = 20
+// Both come from below: whatever is said there, there must be room for what this registry says of itself.
+const nameLimit = 100
+const codeLimit = 40
 
 /** Of what is below a registry that is silent, nobody knows better than that: its own state says so. */
 function flatten({ name, connectionState, lastSeen, report }: ChildOverview, above = ''): readonly FlatDescendant[] {
   const path = `${above}${name}`
-  const codes = [...new Set(report?.statusDetails?.map(({ code }) => code))].slice(0, 5)
-  const own = { name: path, connectionState, lastSeen, ...(codes.length > 0 && { codes }) }
+  const codes = [...new Set(report?.statusDetails?.map(({ code }) => code.slice(0, codeLimit)))].slice(0, 3)
+  // The end of a long way down is what tells where it leads.
+  const own = { name: path.slice(-nameLimit), connectionState, lastSeen, ...(codes.length > 0 && { codes }) }
   return [own, ...(report?.children ?? []).flatMap((child) => flatten(child, `${path}/`))]
 }
 

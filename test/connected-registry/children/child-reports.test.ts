@@ -36,6 +36,26 @@ test('what is wrong in a report is named by its place, and its value is not repe
   assert.ok(!parsed.problems.join().includes('secret'))
 })
 
+test('a name or a code below that no registry has is refused', () => {
+  for (const name of ['', 'a/b', '../a', 'a\n', '\u202eevil', 'x'.repeat(51)]) {
+    const children = [{ name, connectionState: 'Online' }]
+    assert.deepEqual(Object.keys(parseChildReport({ ...report, children })), ['problems'], name)
+  }
+  const detail = { type: 't', description: '', timestamp: '2026-03-01T00:00:00Z', correlationId: '' }
+  const parsed = parseChildReport({ ...report, statusDetails: [{ ...detail, code: 'a\u0000' }] })
+  assert.deepEqual(Object.keys(parsed), ['problems'])
+})
+
+test('many wrong entries are not each told', () => {
+  const parsed = parseChildReport({
+    ...report,
+    children: Array(200_000).fill(1),
+    statusDetails: Array(200_000).fill(1)
+  })
+
+  assert.ok('problems' in parsed && parsed.problems.length <= 20)
+})
+
 test('a report nested without end is refused, not followed', () => {
   let nested: unknown = report
   for (let level = 0; level < 10_000; level++)

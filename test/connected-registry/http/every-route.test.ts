@@ -79,6 +79,28 @@ test('HEAD has the status and the headers of GET on every route, and no body', a
   }
 })
 
+test('no answer lets the page of another site read it, or leads to one', async (t) => {
+  const { served } = await aWatchedRegistry(t)
+  const paths = [
+    ...declaredBy(served).map((route) => pathOf(route)),
+    '//elsewhere.example/v2/',
+    '/\\\\elsewhere.example',
+    '/'
+  ]
+  const site = { origin: 'https://elsewhere.example', 'access-control-request-method': 'GET' }
+
+  for (const path of paths) {
+    for (const method of ['GET', 'OPTIONS']) {
+      for (const client of [basic('writer'), {}]) {
+        const { status, headers } = await served.send(method, path, { ...client, ...site })
+        const names = Object.keys(headers).filter((name) => name.startsWith('access-control') || name === 'location')
+        assert.deepEqual(names, [], path)
+        assert.ok(status < 300 || status >= 400, `${path}: ${status}`)
+      }
+    }
+  }
+})
+
 test('every list takes n and last of every kind: a number is a page, anything else is refused', async (t) => {
   const { served } = await aWatchedRegistry(t)
   const lists = [

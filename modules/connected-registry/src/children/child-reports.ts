@@ -40,7 +40,7 @@ const count = z.number().int().min(0)
 
 const detailSchema = z.object({
   type: z.string().max(50),
-  code: z.string().max(100),
+  code: z.string().regex(/^[\x20-\x7e]{1,100}$/),
   description: z.string().max(500),
   timestamp: time,
   correlationId: z.string().max(100)
@@ -58,7 +58,7 @@ const reportSchema: z.ZodType<ChildReport> = z.object({
 })
 
 const overviewSchema: z.ZodType<ChildOverview> = z.object({
-  name: z.string().max(50),
+  name: z.string().regex(/^[a-zA-Z0-9_-]{1,50}$/),
   connectionState: z.enum(states),
   lastSeen: time.optional(),
   activatedAt: time.optional(),
