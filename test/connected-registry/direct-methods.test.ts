@@ -24,7 +24,7 @@ const reporting = { status: async () => ({ ...summary, whole: true }), summary: 
 async function siteWith(sync: SyncEngine['sync']): Promise<Site> {
   const board = createStatusBoard(() => new Date())
   const closed = await createClosedSite({ settings: () => defaultSettings, board, log: createLog({ module: 'test' }) })
-  return { ...closed, engine: { apply: () => {}, sync, stop: async () => {} } }
+  return { ...closed, engine: { apply: () => {}, sync, reschedule: () => {}, stop: async () => {} } }
 }
 
 test('sync answers with what the iteration did, resync asks for a complete one', async () => {

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { createLog } from '@connected-registry/edge-module/log.ts'
 import { hashPassword } from '../../modules/connected-registry/src/access/passwords.ts'
-import { type AppDelays, startApp } from '../../modules/connected-registry/src/app.ts'
+import { type AppDelays, type AppOptions, startApp } from '../../modules/connected-registry/src/app.ts'
 import { basicAuthorization } from '../fixtures/push-image.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
 
@@ -64,6 +64,7 @@ export interface RunningAppOptions {
   readonly edge?: EdgeEnvironment
   readonly delays?: Partial<AppDelays>
   readonly port?: number
+  readonly gatewayPauses?: AppOptions['gatewayPauses']
 }
 
 const authorization = basicAuthorization(client.name, client.password)
@@ -73,7 +74,7 @@ const dispatcher = { retry: { retries: 0 }, breaker: { failures: 10_000 }, timeo
 
 /** The whole module but for its process: on a port of its own, with short delays, stopped with the test. */
 export async function runApp(t: TestContext, options: RunningAppOptions = {}): Promise<RunningApp> {
-  const { settings, settingsFile, edge, delays, port = 0 } = options
+  const { settings, settingsFile, edge, delays, gatewayPauses, port = 0 } = options
   const dataVolume = options.dataVolume ?? (await temporaryFolder())
   const log = recordedLog(t)
   const config = {
@@ -85,7 +86,7 @@ export async function runApp(t: TestContext, options: RunningAppOptions = {}): P
     settings: { clientTokens: [await clientToken()], ...settings },
     environment: {}
   }
-  const app = await startApp({ config, edge, log: log.log, delays: { ...quick, ...delays }, dispatcher })
+  const app = await startApp({ config, edge, log: log.log, delays: { ...quick, ...delays }, dispatcher, gatewayPauses })
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop())
   t.after(stop)

@@ -37,7 +37,15 @@ test('the name of the instance outlives its state file, and its records, and the
   assert.equal(third.stateProblem, undefined)
 })
 
-for (const state of ['[]', 'null', '{"desired":[]}', '{"desired":"x"}', '{"instanceId":7}', '{"desired":{}'])
+for (const state of [
+  '[]',
+  'null',
+  '{"desired":[]}',
+  '{"parentConfig":{"config":{}}}',
+  '{"desired":"x"}',
+  '{"instanceId":7}',
+  '{"desired":{}'
+])
   test(`${state} is no state: what was before it counts`, async (t) => {
     const dataVolume = await temporaryFolder()
     const first = await open(t, dataVolume)

@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import { createDirectMethods } from './direct-methods.ts'
 import { createHttpHandler } from './http/server.ts'
 import { keepSite, type OpenedSite } from './kept-site.ts'
+import { keepParentConfig } from './parent-config.ts'
 import { openRegistryServer } from './registry-server.ts'
 import { createReporting } from './reporting.ts'
 import { followServerCertificate } from './server-certificate.ts'
@@ -26,6 +27,8 @@ export interface AppOptions {
   readonly delays?: Partial<AppDelays>
   /** How patient it is with its parent. */
   readonly dispatcher?: SiteOptions['dispatcher']
+  /** The waits of the channel to a parent that is a connected registry. */
+  readonly gatewayPauses?: SiteOptions['gatewayPauses']
 }
 
 /** Every wait of its own, so that a test need not wait for any. */
@@ -48,7 +51,7 @@ export interface App {
 const defaultDelays: AppDelays = { reportMs: 30_000, reopenMs: 10_000, lookMs: 2_000, drainMs: 10_000 }
 
 /** Starts serving with what is here; everything that needs a network comes later and by itself. */
-export async function startApp({ config, edge, log, dispatcher, ...options }: AppOptions): Promise<App> {
+export async function startApp({ config, edge, log, dispatcher, gatewayPauses, ...options }: AppOptions): Promise<App> {
   const { dataVolume } = config
   const delays = { ...defaultDelays, ...options.delays }
   const sources = await openSettingsSources(config, delays)
@@ -73,6 +76,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   let trusted = own.pems
 
   const settings = () => sources.current
+  const parentConfig = keepParentConfig({ sources, store: () => store, log })
   const siteOptions = {
     settings,
     board,
@@ -80,6 +84,10 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     onIteration: reporting.recount,
     onDelegation: reporting.changed,
     onChildren: reporting.changed,
+    onGateway: reporting.changed,
+    parentConfig,
+    childReport: reporting.childReport,
+    gatewayPauses,
     dispatcher: { ...dispatcher, proxies: config.proxies }
   }
   sources.onChange(applySettings)
@@ -116,6 +124,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
     const last = edge && store?.state.data.desired
     if (last && !desired) sources.recallTwin(last)
     else remember()
+    parentConfig.recall()
     applySettings()
   }
 
@@ -154,6 +163,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   }
 
   function applySettings(): void {
+    parentConfig.follow(sources.current.connection)
     setLogLevel(log, sources.current.logLevel)
     // By half of the settings, repositories would leave the scope and go, and what clients pushed would be overwritten.
     const isKnown = !isTwinAwaited() && !sources.isIncomplete
@@ -183,7 +193,7 @@ export async function startApp({ config, edge, log, dispatcher, ...options }: Ap
   async function stopSite(): Promise<void> {
     sources.close()
     certificate?.close()
-    await Promise.all([reporting.stop(), remembering])
+    await Promise.all([reporting.stop(), remembering, parentConfig.stop()])
     await kept.stop()
   }
 

@@ -22,7 +22,10 @@ export async function loadFirstSync(records: RecordStore): Promise<FirstSync> {
   }
 }
 
-/** Another parent has other content. */
-function parentName({ loginServer, registryName }: ParentConnection): string {
+/** Another parent has other content, and another config. */
+export function parentName({
+  loginServer,
+  registryName
+}: Pick<ParentConnection, 'loginServer' | 'registryName'>): string {
   return `${registryName.toLowerCase()} of ${loginServer}`
 }

@@ -1,7 +1,7 @@
 import type { DelegationStatus } from './access/delegation.ts'
 import { formatTokenNamePattern, type TokenNamePattern } from './access/token-names.ts'
 import { describeBandwidth } from './bandwidth-settings.ts'
-import type { ChildOverview } from './children/child-reports.ts'
+import type { ChildOverview, ChildReport } from './children/child-reports.ts'
 import { descendantsSummary } from './children-report.ts'
 import { durationText } from './durations.ts'
 import type { GarbageStatus } from './garbage-schedule.ts'
@@ -25,6 +25,8 @@ export interface ReportParts {
   readonly garbage?: GarbageStatus
   readonly delegation?: DelegationStatus
   readonly children?: readonly ChildOverview[]
+  /** The parent is a connected registry, and tells by itself what changes there. */
+  readonly isFollowing?: boolean
   /** Details that belong to no iteration: refused settings, a data volume that cannot be used. */
   readonly details: readonly StatusDetail[]
 }
@@ -44,7 +46,7 @@ export function fullStatus(parts: ReportParts) {
     startedAt: parts.startedAt,
     connectionState: stateOf(parts),
     mode: sources.current.mode,
-    parent: describeParent(sources.current.connection),
+    parent: describeParent(sources.current.connection, parts.isFollowing),
     settings: describeSettings(sources),
     sync: {
       last: sync.last,
@@ -90,6 +92,26 @@ export function reportedTwin(parts: ReportParts): Record<string, Json> {
   })
 }
 
+/** What the parent's gateway is told (`children/child-reports.ts`), within its bounds. */
+export function childReport(parts: ReportParts): ChildReport {
+  const { version, sources, sync, children, details } = parts
+  const { down } = describePending(sync)
+  return {
+    version,
+    connectionState: stateOf(parts),
+    mode: sources.current.mode,
+    ...(sync.lastSuccess !== undefined && { lastSync: sync.lastSuccess }),
+    pending: { artifacts: Math.max(0, down.references), bytes: down.bytes ?? 0 },
+    statusDetails: [...details, ...sync.details].slice(0, toldLimits.details).map((detail) => ({
+      ...detail,
+      description: detail.description.slice(0, toldLimits.characters)
+    })),
+    ...(children && children.length > 0 && { children })
+  }
+}
+
+const toldLimits = { details: 50, characters: 500 } as const
+
 function short(text: string): string {
   return text.length > textLimit ? `${text.slice(0, textLimit)}...` : text
 }
@@ -110,10 +132,17 @@ function describePending({ pendingUp, repositories, current }: SyncStatus) {
   return { up: pendingUp, down: { references, bytes: current?.missingBytes } }
 }
 
-function describeParent(connection: ParentConnection | undefined) {
+function describeParent(connection: ParentConnection | undefined, isFollowing = false) {
   if (!connection) return undefined
   const { registryName, loginServer, gatewayEndpoint, protocol, syncToken } = connection
-  return { registryName, loginServer, gatewayEndpoint, protocol, syncToken: syncToken.name }
+  return {
+    registryName,
+    loginServer,
+    gatewayEndpoint,
+    protocol,
+    syncToken: syncToken.name,
+    ...(isFollowing && { following: true })
+  }
 }
 
 function describeSettings({ twinVersion, refusedTwinVersion, problems, current }: ReportParts['sources']) {

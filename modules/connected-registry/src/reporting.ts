@@ -1,8 +1,9 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import packageFile from '../package.json' with { type: 'json' }
+import type { ChildReport } from './children/child-reports.ts'
 import type { OpenedSite } from './kept-site.ts'
 import { noTraffic } from './kept-traffic.ts'
-import { fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
+import { childReport, fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { createDetailLog, createStamp, delegationDetails, settingsDetails, storeDetails } from './status-details.ts'
 import type { Json } from './storage/record-store.ts'
@@ -19,6 +20,8 @@ export interface Reporting {
   status(): Promise<Report>
   /** The same within the bounds of a twin. */
   summary(): Report
+  /** The same as a parent is told it. */
+  childReport(): ChildReport
   /** Something may have changed; tells at most once a turn of the event loop. */
   changed(): void
   onReport(listener: ReportListener): void
@@ -72,11 +75,13 @@ export function createReporting({ sources, board, dataVolume, log, details = () 
       garbage: site?.garbage?.status(),
       children: site?.children.overview(),
       delegation,
+      isFollowing: site?.gateway?.isFollowing(),
       details: stamp([
         ...details(),
         ...settingsDetails(sources),
         ...(subject ? storeDetails(subject) : []),
-        ...delegationDetails(delegation)
+        ...delegationDetails(delegation),
+        ...(site?.gateway?.details() ?? [])
       ])
     }
   }
@@ -88,6 +93,7 @@ export function createReporting({ sources, board, dataVolume, log, details = () 
     const settings = JSON.stringify([sources.twinVersion, sources.refusedTwinVersion, sources.problems])
     listener?.(reportedTwin(now), { urgent: settings !== settingsTold })
     settingsTold = settings
+    subject?.site.gateway?.changed()
   }
 
   function changed(): void {
@@ -133,6 +139,7 @@ export function createReporting({ sources, board, dataVolume, log, details = () 
       return plainJson(fullStatus(parts()))
     },
     summary: () => reportedTwin(parts()),
+    childReport: () => childReport(parts()),
     changed,
     onReport(tellListener) {
       listener = tellListener

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import packageFile from '../package.json' with { type: 'json' }
 import { type Access, createAccess } from './access/access.ts'
 import { createClosedAccess } from './access/closed-access.ts'
 import { loadDelegatedTokens } from './access/delegated-tokens.ts'
@@ -8,6 +9,7 @@ import type { Prover } from './access/proofs.ts'
 import { loadSigningKeys } from './access/signing-keys.ts'
 import { startBackgroundScrub } from './background-scrub.ts'
 import { bandwidthAt } from './bandwidth-settings.ts'
+import type { ChildReport } from './children/child-reports.ts'
 import { type Children, createChildren } from './children/children.ts'
 import { createUnavailableChildren } from './children/unavailable.ts'
 import { childrenInForce } from './children-in-force.ts'
@@ -22,6 +24,7 @@ import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
 import { createTokenProofs } from './parent/token-proofs.ts'
+import type { KeptParentConfig } from './parent-config.ts'
 import type { ParentConnection } from './protocol/connection-string.ts'
 import { createRegistry } from './registry/create-registry.ts'
 import type { Registry } from './registry/registry.ts'
@@ -31,9 +34,10 @@ import { createMemoryRecordStore } from './storage/memory-records.ts'
 import type { Store } from './store.ts'
 import { createBases } from './sync/bases.ts'
 import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
+import { createGatewayLink, type GatewayLink, type GatewayPauses } from './sync/gateway-link.ts'
 import { createOutbound } from './sync/outbound.ts'
 import { describe } from './sync/problems.ts'
-import type { StatusBoard } from './sync/status.ts'
+import type { IterationSummary, StatusBoard } from './sync/status.ts'
 import { openTransferJournal } from './sync/transfer-journal.ts'
 import { dropOrphans, startUploadExpiry } from './upload-expiry.ts'
 
@@ -45,6 +49,8 @@ export interface Site {
   readonly delegation?: Pick<Delegation, 'status'>
   /** The connected registries below this one. */
   readonly children: Children
+  /** The channel to a parent that is a connected registry. */
+  readonly gateway?: Pick<GatewayLink, 'details' | 'isFollowing' | 'changed'>
   /** Both undefined: there is no store to sync into, and to clean. */
   readonly engine?: SyncEngine
   readonly garbage?: GarbageSchedule
@@ -66,12 +72,19 @@ export interface SiteOptions {
   readonly onDelegation?: () => void
   /** Told when a registry below this one was heard again, or said something new. */
   readonly onChildren?: () => void
+  /** What the parent configured this registry with. */
+  readonly parentConfig: Pick<KeptParentConfig, 'of' | 'take'>
+  /** What this registry tells its parent of itself. */
+  readonly childReport: () => ChildReport
+  /** Told when what is wrong between the parent's gateway and this registry changed. */
+  readonly onGateway?: () => void
+  readonly gatewayPauses?: Partial<GatewayPauses>
   /** How patient it is with its parent. */
   readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities' | 'bandwidth'>
 }
 
 export async function createSite(store: Store, options: SiteOptions): Promise<Site> {
-  const { settings, board, log, onIteration, onDelegation, onChildren, dispatcher } = options
+  const { settings, board, log, onIteration, onDelegation, onChildren, onGateway, dispatcher } = options
   const { blobs, records, instanceId } = store
   const bases = createBases(records)
   const registry = await createRegistry({ blobs, records, policy: () => policy(), admit: store.disk.admit })
@@ -102,7 +115,10 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     journal,
     board,
     log,
-    onIteration: ended
+    onIteration: changed,
+    onEnded: ended,
+    prepare: (signal) => gateway.refresh(signal),
+    isFed: () => gateway.isFollowing()
   })
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log, { isKept: journal.holds })
@@ -116,18 +132,39 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     changes: registry.changes,
     epoch: instanceId,
     current: () => childrenInForce(settings()).children,
-    isSynced: () => firstSync.isComplete(settings().connection),
-    ancestors: () => [],
+    // Without a parent there is nothing that could still come.
+    isSynced: () => settings().connection === undefined || firstSync.isComplete(settings().connection),
+    ancestors: () => gateway.ancestors(),
     onChange: onChildren
   })
+  const gateway = createGatewayLink({
+    instance: { instanceId, version: packageFile.version },
+    records,
+    changes: registry.changes,
+    outbound,
+    board,
+    engine: () => engine,
+    log,
+    kept: ({ host, registryName }) => options.parentConfig.of({ loginServer: host, registryName }),
+    onConfig: ({ host, registryName }, config) =>
+      options.parentConfig.take({ loginServer: host, registryName }, config),
+    report: options.childReport,
+    onChange: () => onGateway?.(),
+    pauses: options.gatewayPauses
+  })
 
-  function ended(): void {
+  function changed(): void {
     void delegation.recheck()
+    onIteration?.()
+  }
+
+  function ended({ result }: IterationSummary): void {
     const { connection } = settings()
-    if (connection && board.read().last?.result === 'Succeeded') {
+    const above = parents.current()?.gateway.standing
+    // What the parent has not got yet is missing here as well.
+    if (connection && result === 'Succeeded' && above?.isSynced !== false) {
       firstSync.completed(connection).catch((error: unknown) => log.warn({ reason: describe(error) }, 'not noted'))
     }
-    onIteration?.()
   }
 
   return {
@@ -135,18 +172,22 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     access,
     delegation,
     children,
+    gateway,
     engine,
     garbage,
     apply: ({ connection, repositories, schedule, mode, storageQuotaBytes, garbageCollection }) => {
       garbage.apply(garbageCollection)
       store.disk.setQuota(storageQuotaBytes)
       children.changed()
-      engine.apply({ parent: parents.of(connection), patterns: repositories, schedule, mode })
+      const parent = parents.of(connection)
+      engine.apply({ parent, patterns: repositories, schedule, mode })
+      gateway.apply({ parent, schedule, isUnconfigured: repositories.length === 0 })
     },
     trust: parents.trust,
     traffic: traffic.total,
     async stop() {
       children.close()
+      await gateway.stop()
       stopLogging()
       expiry.stop()
       await logTrim.stop()
@@ -162,7 +203,10 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
 }
 
 /** Knows its clients, and tells them that it cannot serve: never that content is not there. */
-export async function createClosedSite({ settings, log }: SiteOptions): Promise<Site> {
+export async function createClosedSite({
+  settings,
+  log
+}: Pick<SiteOptions, 'settings' | 'board' | 'log'>): Promise<Site> {
   const signingKeys = await loadSigningKeys(createMemoryRecordStore())
   const tokens = () => childrenInForce(settings()).tokens
   return {
@@ -186,6 +230,7 @@ function createParents(log: Log, options: DispatcherOptions) {
   return {
     /** Of the parent that was last asked for. */
     prover: () => made?.prover,
+    current: () => made?.parent,
     of(connection: ParentConnection | undefined): ParentRegistry | undefined {
       if (!connection) made = undefined
       else if (!made || !isDeepStrictEqual(made.connection, connection)) {

@@ -15,6 +15,17 @@ export interface ModuleState {
   readonly instanceId?: string
   /** The last desired properties that were in force. */
   readonly desired?: Readonly<Record<string, Json>>
+  /** The config of the parent that was in force. */
+  readonly parentConfig?: ParentConfig
+}
+
+/** What a parent that is a connected registry configures this one with. */
+export interface ParentConfig {
+  /** Which parent, and as which registry there. */
+  readonly parent: string
+  readonly epoch: string
+  readonly etag: string
+  readonly config: Readonly<Record<string, Json>>
 }
 
 /** Everything below the data volume, opened by one process alone. */
@@ -104,10 +115,20 @@ async function ensureInstanceId(records: RecordStore, state: StateFile<ModuleSta
 
 function parseState(value: unknown): ModuleState {
   if (!isObject(value)) throw new Error('the state is not a JSON object')
-  const { instanceId, desired } = value
+  const { instanceId, desired, parentConfig } = value
   if (instanceId !== undefined && typeof instanceId !== 'string') throw new Error('instanceId is not a text')
   if (desired !== undefined && !isObject(desired)) throw new Error('desired is not an object')
-  return { instanceId, desired: desired as ModuleState['desired'] }
+  const kept = parentConfig === undefined ? {} : { parentConfig: parseParentConfig(parentConfig) }
+  return { instanceId, desired: desired as ModuleState['desired'], ...kept }
+}
+
+function parseParentConfig(value: unknown): ParentConfig {
+  if (!isObject(value) || !isObject(value.config)) throw new Error('parentConfig is not an object')
+  const { parent, epoch, etag, config } = value
+  if (typeof parent !== 'string' || typeof epoch !== 'string' || typeof etag !== 'string') {
+    throw new Error('parentConfig does not say whose it is')
+  }
+  return { parent, epoch, etag, config: config as ParentConfig['config'] }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -43,6 +43,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   conflict:<repository>:<tag>                     ConflictRecord    a tag that keeps what lost to the parent
  *   sending:<repository>:<digest>                   text              where the upload of a large blob to the parent stands
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
+ *   feed:cursor                                     FeedCursor        how far the parent's feed was followed, and whose
  *   sync:first                                      string            the parent with which the first sync was completed
  *   activation:<child's name in lower case>         Activation        which instance is the child of that name
  *   scrub:cursor                                    how far the reading of all content has come
@@ -122,6 +123,7 @@ export const keys = {
   conflict: (repository: string, tag: string) => `conflict:${repository}:${tag}`,
   sendings: 'sending:',
   sending: (repository: string, digest: Digest) => `sending:${repository}:${digest}`,
+  feedCursor: 'feed:cursor',
   firstSync: 'sync:first',
   activation: (child: string) => `activation:${child.toLowerCase()}`,
   looked: (repository: string) => `looked:${repository}`,

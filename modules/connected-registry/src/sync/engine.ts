@@ -11,6 +11,7 @@ import { isNotice, leaveScope, runIteration } from './iteration.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { createRoundMemory } from './repository-context.ts'
+import { type Beginning, type Extent, Interruption, isJoined, type Running } from './running-iteration.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
 import type { ScopeEntry } from './scope-rules.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
@@ -32,10 +33,19 @@ export interface SyncEngine {
   apply(wish: SyncWish): void
   /**
    * One iteration now, whatever the schedule says; resolves to its summary, undefined where nothing can be synced. A running one
-   * is joined. `complete`: everything is compared, whatever the parent says has changed.
+   * is joined. `complete`: everything is compared, whatever the parent says has changed. `fresh`: it looks at nothing before now, so
+   * that none is joined. `only`: just these repositories, and what clients changed, where the last iteration left nothing undone.
    */
-  sync(options?: { readonly complete?: boolean }): Promise<IterationSummary | undefined>
+  sync(options?: SyncRequest): Promise<IterationSummary | undefined>
+  /** What `isFed` says changed. */
+  reschedule(): void
   stop(): Promise<void>
+}
+
+export interface SyncRequest {
+  readonly complete?: boolean
+  readonly fresh?: boolean
+  readonly only?: ReadonlySet<string>
 }
 
 export interface EngineOptions {
@@ -52,6 +62,12 @@ export interface EngineOptions {
   readonly transfer?: Partial<Pick<TransferOptions, 'concurrency' | 'attempts' | 'pauseMs' | 'partBytes'>>
   /** Told after each iteration that changed what is here. */
   readonly onIteration?: () => void
+  /** Told of every iteration that ended. */
+  readonly onEnded?: (last: IterationSummary) => void
+  /** What must be known of the parent before the whole scope is looked at. Where it throws, the iteration failed. */
+  readonly prepare?: (signal: AbortSignal) => Promise<void>
+  /** The parent tells by itself what changes there: looking at the whole scope is a safety net. */
+  readonly isFed?: () => boolean
 }
 
 /** Every so many rounds, what is here is looked at too, and referrers are asked for where the parent lists tags only. */
@@ -61,8 +77,8 @@ const unwantedAfterMs = 24 * 3_600_000
 const longestSleepMs = 10 * 60_000
 
 export function createSyncEngine(options: EngineOptions): SyncEngine {
-  const { registry, blobs, records, bases, outbound, journal, board, log, onIteration } = options
-  const { clock = systemWallClock, random = Math.random } = options
+  const { registry, blobs, records, bases, outbound, journal, board, log, onIteration, onEnded } = options
+  const { clock = systemWallClock, random = Math.random, prepare = async () => {}, isFed = () => false } = options
   const onBytes = (bytes: number) => board.arrived({ bytes })
   const transfers = createTransfers({ blobs, journal, concurrency: 16, ...options.transfer, onBytes })
   let memory = createRoundMemory()
@@ -75,18 +91,18 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   function begin(
     complete: boolean,
-    { until, retryRefused = false }: Beginning = {}
+    { until, retryRefused = false, only }: Beginning = {}
   ): Promise<IterationSummary | undefined> {
     const abort = new AbortController()
     const close = () => abort.abort(new Interruption('WINDOW_CLOSED'))
     const keepOpen = until && clock.after(until.getTime() - clock.now().getTime(), close)
     const done = leaving
-      .then(() => iterate({ complete, retryRefused }, abort.signal))
+      .then(() => iterate({ complete, retryRefused, only }, abort.signal))
       .finally(() => {
         keepOpen?.()
         running = undefined
       })
-    running = { done, abort, complete }
+    running = { done, abort, complete, isPartial: only !== undefined }
     return done
   }
 
@@ -96,15 +112,23 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const correlationId = randomUUID()
     board.started(correlationId)
     const { now } = clock
+    const isPartial = extent.only !== undefined
     const shared = { registry, blobs, records, bases, outbound, transfers, parent, mode, patterns, board, log, memory }
-    const context = { ...shared, ...extent, thorough: rounds % thoroughEvery === 0, correlationId, now }
-    const outcome = await runIteration(context, signal).catch((error: unknown) => failed(error, correlationId, signal))
+    const thorough = !isPartial && rounds % thoroughEvery === 0
+    const context = { ...shared, ...extent, thorough, correlationId, now }
+    const prepared = isPartial ? Promise.resolve() : prepare(signal)
+    const outcome = await prepared
+      .then(() => runIteration(context, signal))
+      .catch((error: unknown) => failed(error, correlationId, signal))
     // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.
-    if (!signal.aborted && outcome.reached) rounds++
-    if (!signal.aborted && outcome.reached) await dropUnwanted(outcome)
+    if (!signal.aborted && outcome.reached && !isPartial) {
+      rounds++
+      await dropUnwanted(outcome)
+    }
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
     if (last) logOutcome(last)
+    if (last) onEnded?.(last)
     if (last && last.artifacts + last.removed > 0) onIteration?.()
     return last
   }
@@ -143,7 +167,8 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   function nextRun(immediately: boolean): Date | undefined {
     if (stopped || !wish?.parent || wish.patterns.length === 0) return undefined
     const at = clock.now()
-    return immediately && openUntil(wish.schedule, at) ? at : nextIteration(wish.schedule, at, random)
+    if (immediately && openUntil(wish.schedule, at)) return at
+    return nextIteration(wish.schedule, at, random, isFed() && !isUndone())
   }
 
   function waitFor(next: Date | undefined): void {
@@ -165,7 +190,8 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const open = wish && openUntil(wish.schedule, clock.now())
     const until = open === 'open' ? undefined : open
     // Where no window is open, the device slept through it, or its clock was set forward.
-    const done = running?.done ?? (open ? begin(isFirst(), { until }) : Promise.resolve(undefined))
+    const beginDue = () => running?.done ?? (open ? begin(isFirst(), { until }) : Promise.resolve(undefined))
+    const done = running?.isPartial ? running.done.then(beginDue) : beginDue()
     const end = (last: IterationSummary | undefined) => schedule(last?.result === 'Aborted')
     done.then(end, (error: unknown) => {
       log.error({ reason: describe(error) }, 'iteration ended unexpectedly')
@@ -176,6 +202,25 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   /** What happened before, while nobody looked, is not known. */
   function isFirst(): boolean {
     return rounds === 0
+  }
+
+  function closingTime(): Date | undefined {
+    const open = wish && openUntil(wish.schedule, clock.now())
+    return open === 'open' ? undefined : open
+  }
+
+  /** What an iteration over a part must not hide: another part is not as it should be. */
+  function isUndone(): boolean {
+    return board.read().last?.result !== 'Succeeded'
+  }
+
+  /** Whole where the last one failed, for its details count until the whole scope is well. */
+  async function syncPart(only: ReadonlySet<string>): Promise<IterationSummary | undefined> {
+    const until = closingTime()
+    const isWhole = isFirst() || isUndone()
+    const last = await begin(isFirst(), isWhole ? { until } : { until, only })
+    if (isWhole || isUndone()) schedule(false)
+    return last
   }
 
   /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
@@ -207,12 +252,18 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
         .catch((error: unknown) => log.error({ code: codeOf(error), reason: describe(error) }, 'scope not applied'))
       leaving.then(() => schedule(true))
     },
-    async sync({ complete = false } = {}) {
-      while (running && !isJoined(running, complete)) await Promise.allSettled([running.done])
+    async sync({ complete = false, fresh = false, only } = {}) {
+      const isAlone = fresh || only !== undefined
+      while (running && (isAlone || !isJoined(running, complete))) await Promise.allSettled([running.done])
       if (stopped) return undefined
-      const summary = await (running?.done ?? begin(complete || isFirst(), { retryRefused: complete }))
+      if (only) return syncPart(only)
+      const until = fresh ? closingTime() : undefined
+      const summary = await (running?.done ?? begin(complete || isFirst(), { retryRefused: complete, until }))
       schedule(false)
       return summary
+    },
+    reschedule() {
+      if (!running) schedule(false)
     },
     async stop() {
       stopped = true
@@ -223,39 +274,8 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 }
 
-interface Extent {
-  readonly complete: boolean
-  readonly retryRefused: boolean
-}
-
-interface Beginning extends Partial<Pick<Extent, 'retryRefused'>> {
-  readonly until?: Date | undefined
-}
-
-interface Running {
-  readonly done: Promise<IterationSummary | undefined>
-  readonly abort: AbortController
-  readonly complete: boolean
-}
-
-/** One that is being cut, or that compares less than is asked for, is only waited for. */
-function isJoined({ abort, complete }: Running, isCompleteWanted: boolean): boolean {
-  return !abort.signal.aborted && (complete || !isCompleteWanted)
-}
-
 function isSame(one: SyncWish, other: SyncWish): boolean {
   const { parent, ...rest } = one
   const { parent: otherParent, ...otherRest } = other
   return parent === otherParent && isDeepStrictEqual(rest, otherRest)
-}
-
-/** Why an iteration was cut. It is no failure. */
-class Interruption extends Error {
-  override readonly name = 'Interruption'
-  readonly code: 'WINDOW_CLOSED' | 'SETTINGS_CHANGED' | 'STOPPING'
-
-  constructor(code: Interruption['code']) {
-    super(`the iteration was cut: ${code}`)
-    this.code = code
-  }
 }

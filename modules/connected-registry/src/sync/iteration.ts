@@ -15,6 +15,8 @@ import type { StatusCode } from './status-codes.ts'
 export interface IterationContext extends DamagedContext {
   /** The parent is asked again about what it has refused. */
   readonly retryRefused: boolean
+  /** These repositories and what clients changed; undefined: the whole scope. */
+  readonly only?: ReadonlySet<string> | undefined
 }
 
 /**
@@ -34,20 +36,18 @@ export async function runIteration(context: IterationContext, signal: AbortSigna
 }
 
 async function syncAll(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
-  const { correlationId, memory, outbound, parent, patterns, registry } = context
-  const known: string[] = []
-  for await (const repository of repositoriesHere(registry)) known.push(repository)
-  const scope = await resolveScope(parent, patterns, known, signal)
+  const { correlationId, memory, only, outbound, parent, patterns } = context
+  const scope = only ? scopeOf(only, patterns) : await wholeScope(context, signal)
   const details: NewDetail[] = [...scope.details]
   let { reached } = scope
   // What clients made here the parent's catalog does not know.
   const changed = Array.from(await outbound.repositories()).filter((repository) => isInScope(patterns, repository))
-  const names = [...new Set([...scope.repositories, ...changed, ...(await missingAbove(context, scope, known))])].sort()
+  const names = [...new Set([...scope.repositories, ...changed])].sort()
   const repositories = startingAt(names, memory.startAt)
   memory.startAt = undefined
   parent.announce(repositories)
   try {
-    details.push(...(await bringDamaged(context, signal)))
+    if (!only) details.push(...(await bringDamaged(context, signal)))
   } catch (error) {
     signal.throwIfAborted()
     if (!isLinkFailure(error)) throw error
@@ -64,6 +64,18 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
     reached ||= outcome.reached
   }
   return { correlationId, reached, details }
+}
+
+function scopeOf(only: ReadonlySet<string>, patterns: readonly RepositoryPattern[]): Scope {
+  // It is the parent's word that brought us here.
+  return { repositories: [...only].filter((name) => isInScope(patterns, name)), details: [], reached: true }
+}
+
+async function wholeScope(context: IterationContext, signal: AbortSignal): Promise<Scope> {
+  const known: string[] = []
+  for await (const repository of repositoriesHere(context.registry)) known.push(repository)
+  const scope = await resolveScope(context.parent, context.patterns, known, signal)
+  return { ...scope, repositories: [...scope.repositories, ...(await missingAbove(context, scope, known))] }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ParentError } from '../parent/parent-error.ts'
 import type { ChildChoice } from '../protocol/descriptor.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
+import { showsAbsence } from './absence.ts'
 import { askAboutChanges } from './ask-above.ts'
 import { carryOut, type FailedStep } from './carry-out.ts'
 import { bringCompanions } from './companions.ts'
@@ -51,11 +52,12 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const at = now().toISOString()
   const outbound = await context.outbound.of(name)
   const known = await bases.readAny(name)
-  const agreed = currentBases(known, parent.epoch)
+  const { epoch } = parent
+  const agreed = currentBases(known, epoch)
   const rules = rulesFor(context.patterns, name)
   const wants = rules?.platforms && chooseChildren(rules.platforms)
   const selection = rules && (await createSelection({ registry, mode, repository: name, bases: agreed }, rules.tags))
-  const { view, unknown } = await lookAbove(context, name, { outbound, selection, signal })
+  const { view, unknown } = await lookAbove(context, name, { epoch, outbound, selection, signal })
   const asked = await askAboutChanges(parent.repository(name), outbound, view, signal)
   if (!view && asked.places.size + asked.details.length === 0) {
     if (unknown && agreed.size > 0) throw unknown
@@ -64,15 +66,16 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   }
 
   const tagsAbove = await allTags(context, name, { outbound, view, signal })
-  const facts = { repository: name, epoch: parent.epoch, bases: known, outbound, view, asked: asked.places, tagsAbove }
+  const facts = { repository: name, epoch, bases: known, outbound, view, asked: asked.places, tagsAbove }
   const planned = await planRepository({ registry, mode, wants }, facts)
   const believed = isBelieved(context.memory, name, planned.shrunk)
-  const steps = planned.steps.filter((step) => isTrusted(step, believed, unknown))
+  const isAbsenceKnown = !planned.steps.some(isRemoval) || (await showsAbsence(context, name, epoch, signal))
+  const steps = planned.steps.filter((step) => isTrusted(step, believed && isAbsenceKnown, unknown))
   // It begins anew above: nothing is removed here because it does not show then what it showed before.
   if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await forgetUnchanged(context, facts)
   const job = createJob(context, name, wants)
   const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
-  const executing = executeContext(context, name, { job, listsDigests, signal })
+  const executing = executeContext(context, name, { job, epoch, listsDigests, signal })
   const carried = await carryOut(context, executing, steps, signal)
   const companions =
     view && selection && (await bringCompanions(context, { facts: { ...facts, view }, selection, executing, signal }))
@@ -84,8 +87,9 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const failures = [...detailsOf(name, failed), ...referrers, ...asked.details]
   const details = [...unknownTags(name, view), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
   const listing = view?.listing
-  if (listing && details.length === 0) await bases.saveLooked(name, listing.looked)
-  if (view || details.length > 0) memory.views.set(name, details.length === 0 ? listing : undefined)
+  const isSettled = details.length === 0 && isAbsenceKnown
+  if (listing && isSettled) await bases.saveLooked(name, listing.looked)
+  if (view || !isSettled) memory.views.set(name, isSettled ? listing : undefined)
   const unread = view?.unknown.size ?? 0
   const wanted = view ? view.tags.size + (view.digests?.size ?? 0) + unread : agreed.size
   const missing = unread + failed.filter(({ planned: { step } }) => step.kind === 'copyDown').length
@@ -116,6 +120,7 @@ interface Sight {
 }
 
 interface LookAt {
+  readonly epoch: string
   readonly outbound: ReadonlyMap<string, OutboundRecord>
   readonly selection: Selection | undefined
   readonly signal: AbortSignal
@@ -124,12 +129,12 @@ interface LookAt {
 async function lookAbove(
   { bases, parent, complete, thorough, memory }: RepositoryContext,
   name: string,
-  { outbound, selection, signal }: LookAt
+  { epoch, outbound, selection, signal }: LookAt
 ): Promise<Sight> {
   const previous = complete ? undefined : await bases.looked(name)
   const remembered = memory.views.get(name)
   const options = {
-    epoch: parent.epoch,
+    epoch,
     previous,
     remembered,
     thorough: thorough || isDeleting(outbound),
@@ -171,6 +176,7 @@ function isPushedAndGone({ step, record }: PlannedStep): boolean {
 }
 
 interface Executing {
+  readonly epoch: string
   readonly job: CopyJob
   readonly listsDigests: boolean
   readonly signal: AbortSignal
@@ -179,10 +185,10 @@ interface Executing {
 function executeContext(
   context: RepositoryContext,
   name: string,
-  { job, listsDigests, signal }: Executing
+  { job, epoch, listsDigests, signal }: Executing
 ): ExecuteContext {
   const { registry, bases, outbound, parent, now } = context
-  const { epoch, registryName } = parent
+  const { registryName } = parent
   const up = createUpJob(context, name, signal)
   return { registry, bases, outbound, job, up, repository: name, epoch, listsDigests, registryName, now }
 }

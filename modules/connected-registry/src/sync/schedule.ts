@@ -17,10 +17,14 @@ export function isContinuous({ cron }: Schedule): boolean {
 /** With a plain parent; jittered, so that a thousand sites do not all ask at the full minute. */
 const pollMs = { least: 50_000, most: 65_000 }
 
+/** A parent whose feed we follow tells by itself: an hour, in place of a minute. */
+const fedFactor = 60
+
 /** When the next iteration of its own accord begins. Undefined: never. */
-export function nextIteration(schedule: Schedule, now: Date, random: () => number): Date | undefined {
+export function nextIteration(schedule: Schedule, now: Date, random: () => number, isFed = false): Date | undefined {
   if (!isContinuous(schedule)) return nextTick(schedule, now)
-  return new Date(now.getTime() + pollMs.least + random() * (pollMs.most - pollMs.least))
+  const wait = pollMs.least + random() * (pollMs.most - pollMs.least)
+  return new Date(now.getTime() + wait * (isFed ? fedFactor : 1))
 }
 
 /** The next tick after `now`, undefined where the pattern names no moment that ever comes. */

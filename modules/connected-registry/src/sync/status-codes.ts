@@ -58,6 +58,17 @@ export const statusCodes = {
     'the parent cannot say whose a client token is, or must not be asked',
     'a parent with a token service, over `https`; else the tokens in `clientTokens`'
   ),
+  ALREADY_ACTIVATED: cause(
+    'Parent',
+    'another instance is active above under our name',
+    'at the parent the direct method `deactivate`, or another name'
+  ),
+  NOT_ACTIVATED: cause('Parent', 'the parent freed our name, or lost its store', 'goes by itself, within minutes'),
+  PARENT_LOOP: cause(
+    'Parent',
+    'this registry is above its own parent: nothing is synced',
+    '`connectionString` of one of them'
+  ),
   REFUSED: cause('Parent', 'the parent refused a change', "its quota, locks and the sync token's rights"),
   CHANGE_REFUSED: cause(
     'Parent',

@@ -1,0 +1,121 @@
+import { ParentError } from '../parent/parent-error.ts'
+import type { Instance } from '../parent/parent-gateway.ts'
+import type { ParentRegistry } from '../parent/parent-registry.ts'
+import type { GatewayMessage, MessagesPage } from '../protocol/gateway.ts'
+import { messageLimits } from '../protocol/gateway.ts'
+import { keys } from '../storage/layout.ts'
+import type { RecordStore } from '../storage/record-store.ts'
+import type { SyncEngine } from './engine.ts'
+import type { GatewaySession } from './gateway-session.ts'
+import type { IterationSummary } from './status.ts'
+
+export interface FeedReaderOptions {
+  readonly parent: ParentRegistry
+  readonly instance: Instance
+  readonly session: GatewaySession
+  readonly records: RecordStore
+  readonly engine: () => Pick<SyncEngine, 'sync'>
+  readonly lastIteration: () => IterationSummary | undefined
+  readonly waitSeconds: number
+}
+
+/** The child's side of the feed. Its cursor is durable only after the work that it covers. */
+export interface FeedReader {
+  /** One long poll, and the sync of what it named. Throws ParentError. */
+  turn(signal: AbortSignal): Promise<void>
+}
+
+/** Of more repositories the whole scope is looked at. */
+const mostAtOnce = 5000
+
+/** How far a parent's feed was followed. */
+type FeedCursor = {
+  readonly parent: string
+  readonly next: string
+}
+
+export function createFeedReader(options: FeedReaderOptions): FeedReader {
+  const { parent, instance, session, records, engine, lastIteration, waitSeconds } = options
+  const { gateway } = parent
+  const name = `${parent.registryName.toLowerCase()} of ${parent.host}`
+  let cursor: string | undefined
+  let isRead = false
+  let wasSynced: boolean | undefined
+  /** The last iteration that may leave something of it undone. Undefined: all that was told is done. */
+  let undone: { readonly last: IterationSummary | undefined } | undefined
+
+  async function stored(): Promise<string | undefined> {
+    const value = (await records.get(keys.feedCursor)) as FeedCursor | undefined
+    return value?.parent === name ? value.next : undefined
+  }
+
+  async function begin(signal: AbortSignal): Promise<void> {
+    // The cursor first: what happens while everything is compared is told after that.
+    const { next } = await ask({ waitSeconds: 0 }, signal)
+    await done(next, await engine().sync({ fresh: true }))
+  }
+
+  async function done(next: string, summary: IterationSummary | undefined): Promise<void> {
+    cursor = next
+    // Where nothing can be synced nothing is missed: with other settings everything is compared.
+    undone = !summary || summary.result === 'Succeeded' ? undefined : { last: summary }
+    await save()
+  }
+
+  async function save(): Promise<void> {
+    const last = lastIteration()
+    if (undone && last !== undone.last && last?.result === 'Succeeded') undone = undefined
+    if (undone || cursor === undefined) return
+    const value: FeedCursor = { parent: name, next: cursor }
+    if ((await stored()) !== cursor) await records.commit({ put: [[keys.feedCursor, value]] })
+  }
+
+  function ask(request: { after?: string; waitSeconds: number }, signal: AbortSignal): Promise<MessagesPage> {
+    return gateway.messages(instance, { ...request, etag: session.etag, limit: messageLimits.mostPerPage }, signal)
+  }
+
+  async function read(after: string, signal: AbortSignal) {
+    const repositories = new Set<string>()
+    let page = await ask({ after, waitSeconds }, signal)
+    let isConfigNew = note(page.messages, repositories)
+    while (page.messages.length >= messageLimits.mostPerPage && repositories.size < mostAtOnce) {
+      page = await ask({ after: page.next, waitSeconds: 0 }, signal)
+      isConfigNew = note(page.messages, repositories) || isConfigNew
+    }
+    return { repositories, isConfigNew, next: page.next }
+  }
+
+  return {
+    async turn(signal) {
+      if (!isRead) cursor = await stored()
+      isRead = true
+      if (cursor === undefined) return begin(signal)
+      wasSynced ??= gateway.standing?.isSynced
+      const news = await read(cursor, signal).catch((error: unknown) => {
+        if (error instanceof ParentError && error.parentCode === 'MESSAGES_EXPIRED') return 'expired' as const
+        throw error
+      })
+      if (news === 'expired') return begin(signal)
+      if (news.isConfigNew) await session.readConfig()
+      const { isSynced = false } = gateway.standing ?? {}
+      const isWhole = (isSynced && wasSynced === false) || news.repositories.size >= mostAtOnce
+      wasSynced = isSynced
+      if (isWhole) await done(news.next, await engine().sync({ fresh: true }))
+      else if (news.repositories.size > 0) await done(news.next, await engine().sync({ only: news.repositories }))
+      else {
+        cursor = news.next
+        await save()
+      }
+    }
+  }
+}
+
+/** True where the config is another one. */
+function note(messages: readonly GatewayMessage[], repositories: Set<string>): boolean {
+  let isConfigNew = false
+  for (const message of messages) {
+    if (message.kind === 'artifact') repositories.add(message.repository)
+    else isConfigNew = true
+  }
+  return isConfigNew
+}

@@ -1,0 +1,34 @@
+import type { IterationSummary } from './status.ts'
+
+export interface Extent {
+  readonly complete: boolean
+  readonly retryRefused: boolean
+  readonly only?: ReadonlySet<string> | undefined
+}
+
+export interface Beginning extends Partial<Pick<Extent, 'retryRefused' | 'only'>> {
+  readonly until?: Date | undefined
+}
+
+export interface Running {
+  readonly done: Promise<IterationSummary | undefined>
+  readonly abort: AbortController
+  readonly complete: boolean
+  readonly isPartial: boolean
+}
+
+/** One that is being cut, or that compares less than is asked for, is only waited for. */
+export function isJoined({ abort, complete, isPartial }: Running, isCompleteWanted: boolean): boolean {
+  return !isPartial && !abort.signal.aborted && (complete || !isCompleteWanted)
+}
+
+/** Why an iteration was cut. It is no failure. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption'
+  readonly code: 'WINDOW_CLOSED' | 'SETTINGS_CHANGED' | 'STOPPING'
+
+  constructor(code: Interruption['code']) {
+    super(`the iteration was cut: ${code}`)
+    this.code = code
+  }
+}
