@@ -257,3 +257,18 @@ test('a config that is refused is named, and changes nothing', async (t) => {
   assert.deepEqual((await child.status()).settings.problems, ['parent: connectionString: a parent must not set it'])
   assert.ok(await child.tag('app/one', '1.0'))
 })
+
+test('outside of its window a child leaves its parent alone', async (t) => {
+  const { parent, child } = await servedParent(t)
+  const yearly = { schedule: `0 0 ${new Date().getUTCMonth() === 0 ? '1 7' : '1 1'} *`, window: 'PT1H' }
+  const from = child.lines.length
+
+  parent.settings.children = [aChild({ config: { mode: 'ReadOnly', repositories: ['app/one'], sync: yearly } })]
+  parent.children.changed()
+
+  await child.line(({ following }) => following === false, from)
+  const { length } = child.lines
+  await parent.registry.tags.remove('app/one', '2.0', { origin: 'parent' })
+  assert.ok(await child.tag('app/one', '2.0'))
+  assert.ok(!child.lines.slice(length).some(({ msg }) => msg === 'parent answered'))
+})

@@ -102,3 +102,22 @@ test('new settings are followed by a complete comparison, also where they cut on
 
   assert.ok(cloud.requests.some(({ url }) => url.includes('_manifests')))
 })
+
+test('of a part only that is looked at, and of the whole again while something is not as it should be', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', repositories)
+  for (const name of repositories) cloud.contents.put(name, one, 'latest')
+  const site = await openSite(t, connection, repositories)
+  const part = () => site.engine.sync({ only: new Set([second, 'out/of-scope']) })
+  assert.equal((await part())?.artifacts, 2)
+
+  for (const name of repositories) cloud.contents.put(name, two, 'latest')
+  await part()
+  assert.equal(await site.tag(first, 'latest'), digestOf(one))
+  assert.equal(await site.tag(second, 'latest'), digestOf(two))
+
+  cloud.faults.add({ route: 'metadata' }, { kind: 'answer', status: 500 })
+  assert.equal((await part())?.result, 'Failed')
+  cloud.faults.clear()
+  assert.equal((await part())?.result, 'Succeeded')
+  assert.equal(await site.tag(first, 'latest'), digestOf(two))
+})

@@ -92,6 +92,15 @@ const field = fc.oneof(
 )
 const cronLike = fc.array(field, { minLength: 4, maxLength: 6 }).map((fields) => fields.join(' '))
 
+test('schedule: of a parent that tells by itself the whole scope is looked at within about an hour', () => {
+  const now = new Date('2026-01-01T00:00:00Z')
+  const waits = [0, 1].map(
+    (random) => nextIteration({ cron: continuous }, now, () => random, true)!.getTime() - now.getTime()
+  )
+
+  assert.deepEqual(waits, [50 * 60_000, 65 * 60_000])
+})
+
 test('schedule: a cron text has a problem or a next tick, whatever it is', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), cronLike), moment, (text, now) => {

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../parent/clock.ts'
 import { ParentError } from '../parent/parent-error.ts'
 import type { GatewayConfig, Instance } from '../parent/parent-gateway.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
+import { messageLimits } from '../protocol/gateway.ts'
 import type { Changes } from '../registry/registry.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { SyncEngine } from './engine.ts'
@@ -82,7 +83,7 @@ const defaultPauses: GatewayPauses = {
   failedMs: 1_000,
   plainMs: 10 * 60_000,
   doubtMs: 20_000,
-  waitMs: 55_000,
+  waitMs: messageLimits.longestWaitSeconds * 1000,
   reportMs: 60_000,
   leastReportMs: 5_000,
   gatherMs: 200,
