@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { stalledMs } from './answer.ts'
 import type { BufferPool } from './buffer-pool.ts'
 
 /** Fills buffers it is lent; 0 bytes at the end. */
@@ -6,9 +7,6 @@ export interface BlobContent {
   read(into: Uint8Array): Promise<number>
   close(): Promise<void>
 }
-
-/** A client that takes nothing for this long is let go of, with all it holds. */
-const stalledMs = 60_000
 
 /**
  * Everything the reader gives, then the end of the answer. One buffer is filled while the other is on its way, and none is
