@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import test from 'node:test'
-import type { Context } from 'koa'
 import { answer } from '../../../modules/connected-registry/src/http/answer.ts'
 
 test('a client that does not take a large answer is let go of, and what was held for it with it', async (t) => {
@@ -12,7 +11,7 @@ test('a client that does not take a large answer is let go of, and what was held
   const body = Buffer.alloc(32 * 2 ** 20)
   const server = createServer((_, res) => {
     res.once('close', () => resolve(res.writableFinished))
-    answer({ res } as Context, 200, { 'Content-Length': body.length }, body, 50)
+    answer({ res } as Parameters<typeof answer>[0], 200, { 'Content-Length': body.length }, body, 50)
   })
   t.after(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
