@@ -124,7 +124,7 @@ async function upload({ registry, blobs: store }: World, repository: string, dig
 async function sync({ registry, transfers }: World, repository: string, image: BuiltImage, tag: string | undefined) {
   const { digest } = image.manifest.descriptor
   const target = createLocalTarget({ registry, transfers }, repository)
-  const job = { source, target, manifests: new Map(), blobs: new Map() }
+  const job = { source, target, manifests: new Map(), blobs: new Map(), settled: new Set<Digest>() }
   await copyManifest(job, digest, AbortSignal.timeout(60_000))
   if (tag) await registry.tags.put(repository, tag, digest, { origin: 'parent' })
 }

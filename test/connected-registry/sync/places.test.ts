@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import fc from 'fast-check'
-import { createPlaces, inParallel } from '../../../modules/connected-registry/src/sync/places.ts'
+import { createPlaces, inFreePlaces, inParallel } from '../../../modules/connected-registry/src/sync/places.ts'
 
 type Act = { readonly kind: 'come' } | { readonly kind: 'leave' | 'giveUp' | 'leaveTwice'; readonly who: number }
 
@@ -96,6 +96,47 @@ test('in parallel: after a failure nothing more is begun, and what is under way 
     await until
     ended.push(item)
   })
+  goOn()
+
+  await assert.rejects(running, { message: 'broken' })
+
+  assert.deepEqual(ended, ['slow'])
+})
+
+test('in free places: every item has its turn, in order, one at a time and as many more as there are places', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), fc.array(fc.nat()), fc.nat(4), async (s, items, count) => {
+      const places = createPlaces(count)
+      const begun: number[] = []
+      let running = 0
+      let most = 0
+
+      await s.waitFor(
+        inFreePlaces(items, places, async (item) => {
+          begun.push(item)
+          most = Math.max(most, ++running)
+          await s.schedule(Promise.resolve())
+          running--
+        })
+      )
+
+      assert.deepEqual(begun, items)
+      assert.equal(most, Math.min(items.length, count + 1))
+      const left = Array.from({ length: count + 1 }, () => places.takeFree())
+      assert.equal(left.filter(Boolean).length, count, 'every place is left again')
+    })
+  )
+})
+
+test('in free places: after a failure nothing more is begun, and what is under way has ended when it is thrown', async () => {
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  const ended: string[] = []
+  const running = inFreePlaces(['slow', 'broken', 'next'], createPlaces(1), async (item) => {
+    if (item === 'broken') throw new Error('broken')
+    await until
+    ended.push(item)
+  })
+  await turnOfLoop()
   goOn()
 
   await assert.rejects(running, { message: 'broken' })

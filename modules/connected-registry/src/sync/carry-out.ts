@@ -52,7 +52,10 @@ export async function carryOut(
   const missing = steps.filter(({ step }) => step.kind === 'copyDown').length
   if (missing > 0) board.arrived({ missingReferences: missing })
   const { arrivals, departures, removalsAbove, tags, manifests } = inOrder(steps)
-  await inParallel(arrivals, parallelSteps, run)
+  await inParallel(arrivals, context.places.references.count, async (planned) => {
+    const leave = await context.places.references.take(signal)
+    await run(planned).finally(leave)
+  })
   await inParallel(departures, parallelSteps, run)
   for (const planned of removalsAbove) await run(planned)
   await inParallel(tags, parallelSteps, run)

@@ -2,6 +2,7 @@ import type { ContentSource, ContentTarget } from '../protocol/content.ts'
 import type { ChildChoice, Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { type Manifest, parseManifest } from '../protocol/manifest.ts'
+import { inFreePlaces, type Places } from './places.ts'
 import { isLinkFailure, isPassing } from './problems.ts'
 
 export interface CopyJob {
@@ -14,6 +15,10 @@ export interface CopyJob {
    */
   readonly manifests: Map<string, Promise<readonly Digest[]>>
   readonly blobs: Map<string, Promise<void>>
+  /** Whose referrers were asked for, when it was there itself, and came as far as they can. */
+  readonly settled: Set<Digest>
+  /** For the manifests that travel beside each other. Undefined: one after the other. */
+  readonly places?: Places
   /** Which manifests of an index are brought. Undefined: all. */
   readonly wants?: ChildChoice
   /** An index may name manifests that the source lacks: then the target says whether it takes it so. */
@@ -44,20 +49,22 @@ const depthLimit = 16
 /** Copies a manifest with all it names, children before parents, and every referrer on the way. */
 export async function copyManifest(job: CopyJob, digest: Digest, signal: AbortSignal): Promise<void> {
   const copied = await copyTree(job, digest, signal)
-  for (const subject of new Set([...copied, digest])) await copyReferrers(job, subject, signal)
+  const subjects = [...new Set([...copied, digest])]
+  await inFreePlaces(subjects, job.places, (subject) => copyReferrers(job, subject, signal))
 }
 
 /** Brings what refers to a manifest, and what refers to that. */
 export async function copyReferrers(job: CopyJob, subject: Digest, signal: AbortSignal, depth = 0): Promise<void> {
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', subject)
   const referrers = await unlessBroken(job, subject, signal, () => job.source.referrers(subject, signal))
-  for (const { digest } of referrers ?? []) {
-    if (await job.target.hasManifest(digest)) continue
+  await inFreePlaces(referrers ?? [], job.places, async ({ digest }) => {
+    if (await job.target.hasManifest(digest)) return
     await unlessBroken(job, subject, signal, async () => {
       await copyTree(job, digest, signal)
       await copyReferrers(job, digest, signal, depth + 1)
     })
-  }
+  })
+  job.settled.add(subject)
 }
 
 /** Undefined: it failed for good, and that was told. What may pass is thrown, for a later round does it again. */
@@ -107,7 +114,9 @@ async function bringTree(job: CopyJob, digest: Digest, signal: AbortSignal, dept
   const copied: Digest[] = []
   const { manifests } = manifest
   const wanted = await childrenToCopy(job, manifests, signal)
-  for (const child of wanted) copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
+  await inFreePlaces(wanted, job.places, async (child) => {
+    copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
+  })
   await copyBlobs(job, manifest, signal)
   await job.target.putManifest(stored, { sparse: wanted.length < manifests.length })
   job.onManifest?.(stored.descriptor)

@@ -10,7 +10,7 @@ import type { Bases } from './bases.ts'
 import { isNotice, leaveScope, runIteration } from './iteration.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
-import { createRoundMemory } from './repository-context.ts'
+import { createRoundMemory, createSyncPlaces } from './repository-context.ts'
 import { type Beginning, type Extent, Interruption, isJoined, type Running } from './running-iteration.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
 import type { ScopeEntry } from './scope-rules.ts'
@@ -81,6 +81,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   const { clock = systemWallClock, random = Math.random, prepare = async () => {}, isFed = () => false } = options
   const onBytes = (bytes: number) => board.arrived({ bytes })
   const transfers = createTransfers({ blobs, journal, concurrency: 16, ...options.transfer, onBytes })
+  const places = createSyncPlaces()
   let memory = createRoundMemory()
   let wish: SyncWish | undefined
   let callOff: () => void = () => {}
@@ -113,9 +114,9 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     board.started(correlationId)
     const { now } = clock
     const isPartial = extent.only !== undefined
-    const shared = { registry, blobs, records, bases, outbound, transfers, parent, mode, patterns, board, log, memory }
+    const stores = { registry, blobs, records, bases, outbound, transfers, board, places, log }
     const thorough = !isPartial && rounds % thoroughEvery === 0
-    const context = { ...shared, ...extent, thorough, correlationId, now }
+    const context = { ...stores, ...extent, parent, mode, patterns, memory, thorough, correlationId, now }
     const prepared = isPartial ? Promise.resolve() : prepare(signal)
     const outcome = await prepared
       .then(() => runIteration(context, signal))

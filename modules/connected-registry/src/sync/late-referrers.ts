@@ -1,6 +1,7 @@
 import { type CopyJob, copyReferrers } from './copy.ts'
 import { manifestsHere } from './local-catalog.ts'
 import type { ParentView } from './look.ts'
+import { inParallel } from './places.ts'
 import { detailOf, isLinkFailure, isPassing } from './problems.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import type { NewDetail } from './status.ts'
@@ -28,8 +29,13 @@ export async function settleReferrers(
 }
 
 async function bringLateReferrers(context: RepositoryContext, name: string, job: CopyJob, signal: AbortSignal) {
+  const { registry, places } = context
   const failures: NewDetail[] = []
-  for await (const { digest } of manifestsHere(context.registry, name)) {
+  let isPointless = false
+  await inParallel(manifestsHere(registry, name), places.references.count, async ({ digest }) => {
+    // Of what has just arrived they were asked for a moment ago.
+    if (isPointless || job.settled.has(digest)) return
+    const leave = await places.references.take(signal)
     try {
       await copyReferrers(job, digest, signal)
     } catch (error) {
@@ -37,8 +43,10 @@ async function bringLateReferrers(context: RepositoryContext, name: string, job:
       if (isLinkFailure(error)) throw error
       failures.push(detailOf(error, `referrers of ${name}@${digest}`))
       // It would be the same with the next one: better to ask again in another round.
-      if (isPassing(error)) return failures
+      isPointless ||= isPassing(error)
+    } finally {
+      leave()
     }
-  }
+  })
   return failures
 }

@@ -47,7 +47,7 @@ export interface LookOptions {
   readonly signal: AbortSignal
 }
 
-const parallelHeads = 8
+const parallelHeads = 16
 
 /** Undefined: nothing changed since `previous`. */
 export async function look(repository: ParentRepository, options: LookOptions): Promise<ParentView | undefined> {

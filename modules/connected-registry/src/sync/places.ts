@@ -1,5 +1,6 @@
 /** A bounded number of places; who comes later waits in order. */
 export interface Places {
+  readonly count: number
   /** Resolves to the way to leave again. Rejects with the signal's reason, and then holds no place. */
   take(signal: AbortSignal): Promise<() => void>
   /** At once or not at all. */
@@ -17,6 +18,7 @@ export function createPlaces(count: number): Places {
     else free++
   }
   return {
+    count,
     async take(signal) {
       signal.throwIfAborted()
       if (free > 0) free--
@@ -39,16 +41,15 @@ export function createPlaces(count: number): Places {
  * ended, so that nothing goes on unseen behind an iteration that is over.
  */
 export async function inParallel<T>(
-  items: readonly T[],
+  items: Iterable<T> | AsyncIterable<T>,
   count: number,
   act: (item: T) => Promise<void>
 ): Promise<void> {
-  const next = items.values()
+  const all = each(items)
   let failed = false
   const worker = async () => {
-    for (const item of next) {
-      if (failed) return
-      await act(item).catch((error: unknown) => {
+    for (let next = await all.next(); !(next.done || failed); next = await all.next()) {
+      await act(next.value).catch((error: unknown) => {
         failed = true
         throw error
       })
@@ -56,6 +57,44 @@ export async function inParallel<T>(
   }
   const workers = await Promise.allSettled(Array.from({ length: count }, worker))
   for (const result of workers) if (result.status === 'rejected') throw result.reason
+}
+
+async function* each<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {
+  yield* items
+}
+
+/**
+ * Acts on each item, in order: one at a time, and as many more beside it as there are free places. Nobody waits for a place, so
+ * that work within such work cannot stop itself. After a failure it goes as above.
+ */
+export async function inFreePlaces<T>(
+  items: readonly T[],
+  places: Places | undefined,
+  act: (item: T) => Promise<void>
+): Promise<void> {
+  const queue = items.map((item) => ({ item }))
+  const workers: Promise<void>[] = []
+  let failure: { readonly error: unknown } | undefined
+
+  async function work(): Promise<void> {
+    for (let next = queue.shift(); next && !failure; next = queue.shift()) {
+      const acting = act(next.item).catch((error: unknown) => {
+        failure ??= { error }
+      })
+      recruit()
+      await acting
+    }
+  }
+
+  function recruit(): void {
+    const leave = queue.length > 0 && !failure ? places?.takeFree() : undefined
+    if (leave) workers.push(work().finally(leave))
+  }
+
+  await work()
+  // Those that are at work may bring others along.
+  for (let ended = 0; ended < workers.length; ended++) await workers[ended]
+  if (failure) throw failure.error
 }
 
 function turn(waiting: (() => void)[], signal: AbortSignal): Promise<void> {

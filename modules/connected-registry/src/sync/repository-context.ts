@@ -6,6 +6,7 @@ import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
 import type { MetadataListing } from './look.ts'
 import type { Outbound } from './outbound.ts'
+import { createPlaces, type Places } from './places.ts'
 import type { ScopeEntry } from './scope-rules.ts'
 import type { StatusBoard } from './status.ts'
 import type { Transfers } from './transfers.ts'
@@ -24,12 +25,24 @@ export interface RepositoryContext {
   readonly board: StatusBoard
   readonly log: Log
   readonly memory: RoundMemory
+  readonly places: SyncPlaces
   /** Compare everything, whatever the parent says has changed; with the referrers of all that is held. */
   readonly complete: boolean
   /** Look again at what is here, and for referrers where the parent lists tags only; due every so many rounds. */
   readonly thorough: boolean
   readonly correlationId: string
   readonly now: () => Date
+}
+
+/** How much travels at once over all repositories; each reference and each manifest below one is in memory meanwhile. */
+export interface SyncPlaces {
+  readonly references: Places
+  /** Manifests beside the one that every reference brings at a time. */
+  readonly manifests: Places
+}
+
+export function createSyncPlaces(): SyncPlaces {
+  return { references: createPlaces(24), manifests: createPlaces(8) }
 }
 
 /** What one round tells the next, by repository. Not worth a record: after a restart everything is compared anyway. */

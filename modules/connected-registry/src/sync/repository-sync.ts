@@ -202,7 +202,7 @@ function isBelieved({ shrunk }: RoundMemory, name: string, isShrunk: boolean): b
 }
 
 function createJob(
-  { registry, transfers, parent, board }: RepositoryContext,
+  { registry, transfers, parent, board, places }: RepositoryContext,
   name: string,
   wants: ChildChoice | undefined
 ): CopyJob & { broken: NewDetail[] } {
@@ -213,6 +213,8 @@ function createJob(
     wants,
     manifests: new Map(),
     blobs: new Map(),
+    settled: new Set(),
+    places: places.manifests,
     onManifest: () => board.arrived({ artifacts: 1 }),
     onMissing: ({ size }) => board.arrived({ missingBytes: size }),
     onBrokenReferrer: (subject, error) => broken.push(detailOf(error, `referrer of ${name}@${subject}`)),

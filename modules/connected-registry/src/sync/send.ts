@@ -58,6 +58,7 @@ export function createUpJob(context: UpContext, repository: string, signal: Abor
     target: withPlaces(above),
     manifests: new Map(),
     blobs: new Map(),
+    settled: new Set(),
     sparse: true,
     // It changed here too, and is told as a change of its own.
     onBrokenReferrer: (subject, error) =>

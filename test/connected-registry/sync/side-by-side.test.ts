@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { anImage } from '../../fixtures/image-builder.ts'
+import { openCloud, parentKinds } from './parents.ts'
+import { openSite } from './site.ts'
+
+const repository = 'plant/a'
+const images = Array.from({ length: 20 }, (_, each) => anImage({ seed: `image ${each}`, layerSize: 10 }))
+const digests = images.map(({ manifest }) => manifest.descriptor.digest)
+const byDigest = { route: 'manifest', method: 'GET', path: /sha256:/ } as const
+
+for (const kind of parentKinds.filter((each) => each !== 'docker-registry')) {
+  test(`${kind}: twenty references are on their way at once`, async (t) => {
+    const { connection, cloud } = await openCloud(t, kind, [repository])
+    for (const [each, image] of images.entries()) cloud.contents.put(repository, image, `1.${each}`)
+    const site = await openSite(t, connection, [repository])
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+    cloud.faults.add(byDigest, { kind: 'hang', until })
+    const asked = () =>
+      cloud.requests.filter(
+        ({ route, method, url }) => route === 'manifest' && method === 'GET' && url.includes('sha256:')
+      )
+
+    const running = site.sync()
+    const patience = AbortSignal.timeout(10_000)
+    while (asked().length < images.length) await cloud.nextRequest(byDigest, patience)
+    goOn()
+    const { result, artifacts } = await running
+
+    assert.deepEqual([result, artifacts], ['Succeeded', images.length])
+    const tags = await Promise.all(images.map((_, each) => site.tag(repository, `1.${each}`)))
+    assert.deepEqual(tags, digests)
+    assert.equal(new Set(asked().map(({ url }) => url)).size, asked().length, 'each manifest is asked for once')
+  })
+}
+
+test('referrers of what has just arrived are asked for once in a round', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', [repository])
+  for (const [each, image] of images.entries()) cloud.contents.put(repository, image, `1.${each}`)
+  const site = await openSite(t, connection, [repository])
+
+  await site.sync()
+
+  assert.equal(cloud.requests.filter(({ route }) => route === 'referrers').length, images.length)
+})
