@@ -43,3 +43,25 @@ test('referrers of what has just arrived are asked for once in a round', async (
 
   assert.equal(cloud.requests.filter(({ route }) => route === 'referrers').length, images.length)
 })
+
+test('the first repository tells whether there is a link, and the next ones are looked at side by side', async (t) => {
+  const names = ['plant/a', 'plant/b', 'plant/c', 'plant/d', 'plant/e']
+  const { connection, cloud } = await openCloud(t, 'acr', names)
+  for (const [each, name] of names.entries()) cloud.contents.put(name, images[each]!, 'latest')
+  const site = await openSite(t, connection, names)
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  const looks = { route: 'metadata', path: /plant\/[b-e]$/ } as const
+  cloud.faults.add(looks, { kind: 'hang', until })
+  const asked = () => new Set(cloud.requests.filter(({ url }) => /^\/acr\/v1\/[^_]*$/.test(url)).map(({ url }) => url))
+
+  const running = site.sync()
+  const patience = AbortSignal.timeout(10_000)
+  while (asked().size < names.length) await cloud.nextRequest(looks, patience)
+  const first = await site.tag('plant/a', 'latest')
+  goOn()
+
+  assert.equal((await running).result, 'Succeeded')
+  assert.equal(first, digests[0], 'it was in agreement before')
+  const tags = await Promise.all(names.map((name) => site.tag(name, 'latest')))
+  assert.deepEqual(tags, digests.slice(0, names.length))
+})

@@ -3,10 +3,11 @@ import { conflictDetails } from './conflicts.ts'
 import { bringDamaged, type DamagedContext } from './damaged.ts'
 import { repositoriesHere } from './local-catalog.ts'
 import { tellPending } from './pending.ts'
+import { createPlaces, inParallel } from './places.ts'
 import { detailOf, isLinkFailure } from './problems.ts'
 import { refusalDetails } from './refusals.ts'
 import type { RepositoryContext } from './repository-context.ts'
-import { syncRepository } from './repository-sync.ts'
+import { type RepositoryOutcome, syncRepository } from './repository-sync.ts'
 import { isInScope, resolveScope, type Scope } from './scope.ts'
 import { forgetUploads } from './send.ts'
 import type { IterationOutcome, NewDetail } from './status.ts'
@@ -18,6 +19,9 @@ export interface IterationContext extends DamagedContext {
   /** These repositories and what clients changed; undefined: the whole scope. */
   readonly only?: ReadonlySet<string> | undefined
 }
+
+/** What they bring has places of its own; this many are looked at and planned at once. */
+const parallelRepositories = 4
 
 /**
  * One round: every repository in scope is looked at, planned and brought into agreement. Ends early where the link is down;
@@ -53,17 +57,44 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
     if (!isLinkFailure(error)) throw error
     return { correlationId, reached, details: [...details, detailOf(error, 'damaged content')] }
   }
-  for (const [index, repository] of repositories.entries()) {
-    const outcome = await syncRepository(context, repository, signal)
-    details.push(...outcome.details)
-    if (outcome.isLinkDown) {
-      // Whoever wore the link out must not keep the others from their turn, round after round.
-      memory.startAt = repositories[index === 0 ? 1 : index]
-      return { correlationId, reached: false, details }
+  const outcomes = await syncEach(context, repositories, new Set(changed), signal)
+  const broken = outcomes.findIndex((outcome) => outcome?.isLinkDown)
+  // That there is no link is told once.
+  const told = outcomes.filter((outcome, index) => index === broken || !outcome?.isLinkDown)
+  details.push(...told.flatMap((outcome) => outcome?.details ?? []))
+  // Whoever wore the link out must not keep the others from their turn, round after round.
+  if (broken >= 0) memory.startAt = repositories[broken === 0 ? 1 : broken]
+  reached ||= outcomes.some((outcome) => outcome?.reached)
+  return { correlationId, reached: reached && broken < 0, details }
+}
+
+/** In their order, undefined for those that were not begun any more as the link was down. */
+async function syncEach(
+  context: IterationContext,
+  repositories: readonly string[],
+  changed: ReadonlySet<string>,
+  signal: AbortSignal
+): Promise<readonly (RepositoryOutcome | undefined)[]> {
+  const outcomes: (RepositoryOutcome | undefined)[] = repositories.map(() => undefined)
+  // One after the other goes up: a layer of several repositories is sent once, and mounted by the others.
+  const departures = createPlaces(1)
+  let isLinkDown = false
+  const sync = async (index: number, repository: string) => {
+    const leave = changed.has(repository) ? await departures.take(signal) : () => {}
+    try {
+      if (isLinkDown) return
+      const outcome = await syncRepository(context, repository, signal)
+      outcomes[index] = outcome
+      isLinkDown ||= outcome.isLinkDown === true
+    } finally {
+      leave()
     }
-    reached ||= outcome.reached
   }
-  return { correlationId, reached, details }
+  const [first, ...others] = repositories.entries()
+  // Alone, it tells whether there is a link, and brings what proves who we are for all.
+  if (first) await sync(...first)
+  await inParallel(others, parallelRepositories, (each) => sync(...each))
+  return outcomes
 }
 
 function scopeOf(only: ReadonlySet<string>, patterns: readonly RepositoryPattern[]): Scope {
