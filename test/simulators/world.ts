@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { passwordHash } from '../fixtures/password-hash.ts'
 import { type CloudRegistry, createCloudRegistry } from './cloud-registry/cloud-registry.ts'
-import { createCertificateAuthority } from './edge-hub/certificates.ts'
+import { type CertificateAuthority, createCertificateAuthority } from './edge-hub/certificates.ts'
 import { createEdgeHub, type EdgeHub } from './edge-hub/edge-hub.ts'
 import { moduleEnvironment } from './edge-hub/module-environment.ts'
 import { createWorkloadApi, type WorkloadApi } from './edge-hub/workload-api.ts'
@@ -55,21 +55,32 @@ export interface WorldOptions {
   /** How the modules learn who they are: from the runtime, or from development's connection string. */
   readonly identity?: 'runtime' | 'connectionString'
   readonly clientToken?: NameAndPassword
+  readonly syncToken?: NameAndPassword
+  /** The device's own authority; left out: a root of its own. */
+  readonly authority?: CertificateAuthority
+  readonly deviceId?: string
+  /** Left out: that of its sync token. */
+  readonly registryName?: string
+  /** Of a device below another one: what edgeAgent tells its modules. */
+  readonly parentHost?: string
+  /** The registry takes everything but its connection string from its parent. */
+  readonly isConfiguredAbove?: boolean
   /** More desired properties of the connected registry. */
   readonly desired?: Readonly<Record<string, unknown>>
 }
 
 const host = '127.0.0.1'
-const device = { deviceId: 'edge-device', iotHubHost: 'simulated.azure-devices.net' }
+const iotHubHost = 'simulated.azure-devices.net'
 const readAll = ['repositories/*/content/read', 'repositories/*/metadata/read']
 
 export async function createWorld(options: WorldOptions): Promise<World> {
   const { folder, ports, repositories, identity = 'runtime' } = options
   const { clientToken = { name: 'line-1', password: randomBytes(9).toString('base64url') } } = options
-  const syncToken = { name: 'siteregistry', password: randomBytes(24).toString('base64') }
+  const { syncToken = { name: 'siteregistry', password: randomBytes(24).toString('base64') } } = options
+  const device = { deviceId: options.deviceId ?? 'edge-device', iotHubHost }
   const keys = { 'connected-registry': newKey(), 'api-proxy': newKey() }
   const modules = { 'connected-registry': { key: keys['connected-registry'] }, 'api-proxy': { key: keys['api-proxy'] } }
-  const authority = await createCertificateAuthority()
+  const authority = options.authority ?? (await createCertificateAuthority())
   const caFile = join(folder, 'ca.pem')
   // A unix socket's path has room for a hundred bytes only: the folder may be too deep.
   const sockets = await mkdtemp(join(tmpdir(), 'workload-'))
@@ -79,13 +90,18 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const workload = createWorkloadApi({ socketPath: join(sockets, 'workload.sock'), modules, certificates: authority })
 
   function createCloud(): CloudRegistry {
-    const tokens = [{ ...syncToken, actions: syncActions(repositories) }, administrator(syncToken.password)]
+    const mode = options.desired?.mode
+    const tokens = [{ ...syncToken, actions: syncActions(repositories, mode) }, administrator(syncToken.password)]
     return createCloudRegistry({ host, loginPort: ports.cloud, dataPort: ports.cloudData, tokens, ...options.cloud })
   }
 
   function variables(module: keyof typeof keys): Record<string, string> {
     const common = { module, key: keys[module], ...device, gatewayHost: `${host}:${ports.hub}` }
-    return moduleEnvironment(identity === 'runtime' ? { ...common, workloadUri: workload.uri } : { ...common, caFile })
+    return moduleEnvironment(
+      identity === 'runtime'
+        ? { ...common, workloadUri: workload.uri, parentHost: options.parentHost }
+        : { ...common, caFile }
+    )
   }
 
   const registry = createModuleProcess({
@@ -114,8 +130,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   })
 
   function desired(): Record<string, unknown> {
+    const connection = options.parent ?? connectionString(syncToken, cloud!.loginServer, 'http', options.registryName)
+    if (options.isConfiguredAbove) return { connectionString: connection, ...options.desired }
     return {
-      connectionString: options.parent ?? connectionString(syncToken, cloud!.loginServer),
+      connectionString: connection,
       mode: 'ReadOnly',
       repositories,
       clientTokens: [
@@ -139,7 +157,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     invoke: (method) => hub.invoke('connected-registry', method, {}, 30_000),
     async start() {
       await mkdir(folder, { recursive: true })
-      await writeFile(caFile, authority.certificate)
+      await writeFile(caFile, authority.trustBundle)
       if (identity === 'connectionString') await writeCertificate(join(folder, 'certificates'))
       await Promise.all([cloud?.start(), hub.start(), workload.start()])
       await hub.setDesired('connected-registry', desired() as Parameters<EdgeHub['setDesired']>[1])
@@ -160,9 +178,14 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-export function connectionString({ name, password }: NameAndPassword, parent: string, protocol = 'http'): string {
+export function connectionString(
+  { name, password }: NameAndPassword,
+  parent: string,
+  protocol = 'http',
+  registryName: string = name
+): string {
   return [
-    `ConnectedRegistryName=${name}`,
+    `ConnectedRegistryName=${registryName}`,
     `SyncTokenName=${name}`,
     `SyncTokenPassword=${password}`,
     `ParentGatewayEndpoint=${parent}`,
@@ -170,15 +193,17 @@ export function connectionString({ name, password }: NameAndPassword, parent: st
   ].join(';')
 }
 
-/** What `az acr connected-registry create` grants a ReadOnly registry's sync token. */
-function syncActions(repositories: readonly string[]): readonly string[] {
-  return repositories.flatMap((name) => [`repositories/${name}/content/read`, `repositories/${name}/metadata/read`])
+/** What `az acr connected-registry create` grants a registry's sync token. */
+function syncActions(repositories: readonly string[], mode: unknown): readonly string[] {
+  const granted = mode === 'ReadWrite' ? everyAction : everyAction.filter((action) => action.endsWith('/read'))
+  return repositories.flatMap((name) => granted.map((action) => `repositories/${name}/${action}`))
 }
+
+const everyAction = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write']
 
 /** Who pushes into the cloud: the demonstration's user. */
 function administrator(password: string) {
-  const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read', 'metadata/write']
-  return { name: 'admin', password, actions: actions.map((action) => `repositories/*/${action}`) }
+  return { name: 'admin', password, actions: everyAction.map((action) => `repositories/*/${action}`) }
 }
 
 function newKey(): string {

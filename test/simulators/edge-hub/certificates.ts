@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
 
 export interface IssuedCertificate {
-  /** PEM: the leaf, then the authority. */
+  /** PEM: the leaf, then its authorities. */
   readonly certificate: string
   /** PEM, PKCS#8. */
   readonly privateKey: string
@@ -20,29 +20,52 @@ export interface IssueOptions {
 }
 
 export interface CertificateAuthority {
-  /** PEM. */
+  /** PEM: its own, then those above it, without the root where it is not the root itself. */
   readonly certificate: string
+  /** PEM of the root: what is to be trusted. */
+  readonly trustBundle: string
   issue(options: IssueOptions): Promise<IssuedCertificate>
+  /** One below it: a device's own, in a plant whose devices trust one root. */
+  issueAuthority(name: string): Promise<CertificateAuthority>
 }
 
 const elliptic = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const rsa2048 = { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) }
 const year = 365 * 24 * 3_600_000
 
-export async function createCertificateAuthority(name = 'Edge device CA'): Promise<CertificateAuthority> {
+/** A root. */
+export function createCertificateAuthority(name = 'Edge device CA'): Promise<CertificateAuthority> {
+  return createAuthority(name)
+}
+
+interface Issuer {
+  readonly subject: string
+  readonly keys: { readonly privateKey: CryptoKey; readonly publicKey: CryptoKey }
+  readonly certificate: string
+  readonly trustBundle: string
+}
+
+async function createAuthority(name: string, issuer?: Issuer): Promise<CertificateAuthority> {
   const keys = await crypto.subtle.generateKey(elliptic, true, ['sign', 'verify'])
   const { KeyUsageFlags } = x509
-  const authority = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=${name}`,
-    keys,
+  const authority = await x509.X509CertificateGenerator.create({
+    subject: `CN=${name}`,
+    issuer: issuer?.subject ?? `CN=${name}`,
+    publicKey: keys.publicKey,
+    signingKey: (issuer?.keys ?? keys).privateKey,
     ...validity(year),
     signingAlgorithm: elliptic,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create((issuer?.keys ?? keys).publicKey)
     ]
   })
+  const certificate = `${authority.toString('pem')}\n`
+  const isBelowRoot = issuer !== undefined && issuer.certificate === issuer.trustBundle
+  const chain = issuer && !isBelowRoot ? `${certificate}${issuer.certificate}` : certificate
+  const trustBundle = issuer?.trustBundle ?? certificate
 
   async function issue({ names, lifeMs = year / 4, rsa = false }: IssueOptions): Promise<IssuedCertificate> {
     const algorithm = rsa ? { ...rsa2048, hash: 'SHA-256' } : elliptic
@@ -65,13 +88,19 @@ export async function createCertificateAuthority(name = 'Edge device CA'): Promi
     })
     const privateKey = await crypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
     return {
-      certificate: `${leaf.toString('pem')}\n${authority.toString('pem')}\n`,
+      certificate: `${leaf.toString('pem')}\n${chain}`,
       privateKey: x509.PemConverter.encode(privateKey, 'PRIVATE KEY'),
       expiration: new NodeCertificate(leaf.toString('pem')).validToDate
     }
   }
 
-  return { certificate: `${authority.toString('pem')}\n`, issue }
+  return {
+    certificate: chain,
+    trustBundle,
+    issue,
+    issueAuthority: (below) =>
+      createAuthority(below, { subject: authority.subject, keys, certificate: chain, trustBundle })
+  }
 }
 
 function validity(lifeMs: number): { notBefore: Date; notAfter: Date } {

@@ -9,7 +9,10 @@ export interface ModuleEnvironmentOptions {
 
 /** The variables edgeAgent sets for a module, to be served by a workload API simulator. */
 export function runtimeVariables(
-  options: Omit<ModuleEnvironmentOptions, 'key'> & { readonly workloadUri: string; readonly parentHost?: string }
+  options: Omit<ModuleEnvironmentOptions, 'key'> & {
+    readonly workloadUri: string
+    readonly parentHost?: string | undefined
+  }
 ): Record<string, string> {
   return {
     IOTEDGE_WORKLOADURI: options.workloadUri,
@@ -43,7 +46,8 @@ export function connectionStringVariables(
 
 /** Both forms: with a `workloadUri` those of the runtime, with a `caFile` those of development. */
 export function moduleEnvironment(
-  options: ModuleEnvironmentOptions & ({ readonly workloadUri: string } | { readonly caFile: string })
+  options: ModuleEnvironmentOptions &
+    ({ readonly workloadUri: string; readonly parentHost?: string | undefined } | { readonly caFile: string })
 ): Record<string, string> {
   return 'workloadUri' in options ? runtimeVariables(options) : connectionStringVariables(options)
 }

@@ -70,7 +70,7 @@ export function createWorkloadApi(options: WorkloadApiOptions): WorkloadApi {
       if (faults.status !== undefined) return { status: faults.status, body: { message: 'a fault' } }
     }
     if (!url.searchParams.has('api-version')) return { status: 400, body: { message: 'no api-version' } }
-    if (call === 'trust-bundle') return { status: 200, body: { certificate: certificates.certificate } }
+    if (call === 'trust-bundle') return { status: 200, body: { certificate: certificates.trustBundle } }
     if (!call || !module) return { status: 404, body: { message: 'not found' } }
     return answerModule(decodeURIComponent(module), call, JSON.parse(request.body))
   }
