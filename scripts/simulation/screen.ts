@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
-import type { LogLine } from '../test/simulators/module-process.ts'
-import type { World } from '../test/simulators/world.ts'
+import type { LogLine } from '../../test/simulators/module-process.ts'
+import type { World } from '../../test/simulators/world.ts'
 
 export interface ScreenFacts {
   readonly readyMs: number

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
-import type { WorldPorts } from '../test/simulators/world.ts'
+import type { WorldPorts } from '../../test/simulators/world.ts'
 
 export interface SimulationArguments {
   readonly help: boolean
+  /** Three layers below each other, in place of one device. */
+  readonly isNested: boolean
   /** Forget what an earlier simulation left. */
   readonly fresh: boolean
   readonly ports: WorldPorts
@@ -14,9 +16,11 @@ export interface SimulationArguments {
 export const usage = `npm start -- [options]
 
 Simulates a cloud registry and an IoT Edge device on this machine and runs the two modules against them.
+'npm run simulate -- nested' simulates three devices, each below the other.
 
   --fresh                     start with an empty device
-  --port-base N               use the ports N to N+4 (default: 5000, 5001, 8080, 8000, 8883)
+  --port-base N               use the ports N to N+4 (default: 5000, 5001, 8080, 8000, 8883),
+                              nested to N+10
   --parent CONNECTION_STRING  take a real parent instead of the simulated cloud; needs --repositories
   --repositories A,B          what to keep in sync, as repository names or prefix/*
 `
@@ -26,7 +30,8 @@ const demoRepositories = ['hello-world', 'demo/app', 'demo/large']
 
 /** Throws an Error that says which option is wrong. */
 export function readArguments(arguments_: readonly string[]): SimulationArguments {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     args: [...arguments_],
     options: {
       help: { type: 'boolean', short: 'h', default: false },
@@ -40,6 +45,7 @@ export function readArguments(arguments_: readonly string[]): SimulationArgument
   if (values.parent !== undefined && !repositories?.length) throw new Error('--parent needs --repositories A,B')
   return {
     help: values.help,
+    isNested: isNested(positionals, values.parent),
     fresh: values.fresh,
     ports: values['port-base'] === undefined ? defaultPorts : portsFrom(values['port-base']),
     parent: values.parent,
@@ -47,10 +53,18 @@ export function readArguments(arguments_: readonly string[]): SimulationArgument
   }
 }
 
+function isNested(words: readonly string[], parent: string | undefined): boolean {
+  if (words.length === 0) return false
+  if (words.length > 1 || words[0] !== 'nested')
+    throw new Error(`${words.join(' ')}: the one word that is known is nested`)
+  if (parent !== undefined) throw new Error('nested takes no --parent')
+  return true
+}
+
 function portsFrom(text: string): WorldPorts {
   const base = Number(text)
-  if (!Number.isInteger(base) || base < 1024 || base > 65_530) {
-    throw new Error(`--port-base ${text}: must be a whole number from 1024 to 65530`)
+  if (!Number.isInteger(base) || base < 1024 || base > 65_524) {
+    throw new Error(`--port-base ${text}: must be a whole number from 1024 to 65524`)
   }
   return { cloud: base, cloudData: base + 1, registry: base + 2, proxy: base + 3, hub: base + 4 }
 }

@@ -1,0 +1,45 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isPortFree } from '../../test/fixtures/ports.ts'
+
+export const folder: string = join(process.cwd(), '.simulation')
+export const worldFile: string = join(folder, 'world.json')
+const processFile = join(folder, 'process')
+
+/** Takes the folder for this simulation; what was in it goes where a fresh one is wanted. Throws an Error that says what is in the way. */
+export async function takeGround(ports: readonly number[], fresh: boolean): Promise<void> {
+  await requirePorts(ports)
+  await requireFolder()
+  if (fresh) await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  await writeFile(processFile, String(process.pid))
+}
+
+export async function leaveGround(): Promise<void> {
+  await rm(processFile, { force: true })
+}
+
+/** For tools and tests, as long as the simulation runs. */
+export async function tellWorld(description: object): Promise<void> {
+  await writeFile(worldFile, `${JSON.stringify(description, undefined, 2)}\n`, { mode: 0o600 })
+}
+
+/** One simulation a folder: another one would take its certificates and its data from it. */
+async function requireFolder(): Promise<void> {
+  const other = Number(await readFile(processFile, 'utf8').catch(() => ''))
+  if (other > 0 && isRunning(other)) throw new Error(`a simulation is running in this folder already: process ${other}`)
+}
+
+function isRunning(other: number): boolean {
+  try {
+    return process.kill(other, 0)
+  } catch {
+    return false
+  }
+}
+
+async function requirePorts(ports: readonly number[]): Promise<void> {
+  for (const port of new Set(ports)) {
+    if (!(await isPortFree(port))) throw new Error(`port ${port} is taken; choose others with --port-base N`)
+  }
+}
