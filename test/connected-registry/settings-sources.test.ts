@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { formatRepositoryPattern } from '../../modules/connected-registry/src/protocol/repository-pattern.ts'
 import { openSettingsSources, type SettingsSources } from '../../modules/connected-registry/src/settings-sources.ts'
-import { connectionString } from './some-settings.ts'
+import { aToken, connectionString } from './some-settings.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
 
 interface Opened {
@@ -66,6 +66,30 @@ test('what the parent says counts where nobody else says anything, until it is t
   sources.takeParent(undefined)
   assert.deepEqual(names(sources), [])
   assert.equal(sources.current.mode, 'ReadOnly')
+})
+
+test("client tokens of the parent stand beside the twin's, which win by name", async (t) => {
+  const { sources } = await open(t, {})
+  const token = (name: string, verb: string) => ({ ...aToken, name, actions: [`repositories/app/content/${verb}`] })
+  const known = () =>
+    sources.current.clientTokens.map(({ name, scopeMap }) => [
+      name,
+      ...scopeMap.repositories.flatMap((one) => one.actions)
+    ])
+
+  sources.takeParent({ clientTokens: [token('shared', 'read'), token('above', 'read')] })
+  assert.deepEqual(known(), [
+    ['shared', 'content/read'],
+    ['above', 'content/read']
+  ])
+  sources.takeTwin({ $version: 2, clientTokens: [token('Shared', 'write')] })
+  assert.deepEqual(known(), [
+    ['Shared', 'content/write'],
+    ['above', 'content/read']
+  ])
+
+  sources.takeParent({ clientTokens: [] })
+  assert.deepEqual(known(), [['Shared', 'content/write']])
 })
 
 test('a parent must not say who the parent is, and what it says wrong is refused whole', async (t) => {

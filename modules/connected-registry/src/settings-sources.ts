@@ -62,7 +62,7 @@ export async function openSettingsSources(
   function take(source: SourceName, result: SettingsResult, problems = problemsOf(result)): boolean {
     if (result.kind === 'settings') taken[source] = result.settings
     refused[source] = problems
-    current = mergeSettings(sources.map((name) => taken[name] ?? {}))
+    current = withTokens(mergeSettings(sources.map((name) => taken[name] ?? {})), taken.parent?.clientTokens)
     for (const listener of listeners) listener()
     return result.kind === 'settings'
   }
@@ -130,6 +130,13 @@ export async function openSettingsSources(
     onChange: (listener) => void listeners.push(listener),
     close: unfollow
   }
+}
+
+/** A client token is known by its name: those of the parent stand beside those that are set here, which win. */
+function withTokens(settings: Settings, parents: Settings['clientTokens'] = []): Settings {
+  const own = new Set(settings.clientTokens.map(({ name }) => name.toLowerCase()))
+  const more = parents.filter(({ name }) => !own.has(name.toLowerCase()))
+  return more.length === 0 ? settings : { ...settings, clientTokens: [...settings.clientTokens, ...more] }
 }
 
 function problemsOf(result: SettingsResult): readonly string[] {
