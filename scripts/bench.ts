@@ -14,6 +14,7 @@ import { factTableOf, type Row, rowOf, type Sample, tableOf } from './bench/repo
 import { type RoundsOptions, runRounds } from './bench/rounds.ts'
 import { smallRequestLines } from './bench/small-requests.ts'
 import { measureSync } from './bench/sync.ts'
+import { measureSyncAgain } from './bench/sync-again.ts'
 import { zbLines } from './bench/zb.ts'
 
 const progress = (text: string) => process.stderr.write(`${text}\n`)
@@ -34,7 +35,9 @@ async function bench(given: BenchArguments): Promise<void> {
   try {
     const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
     if (given.groups.includes('idle-round')) facts.push(...(await measureIdleRound(folder, given.scale)))
-    if (given.groups.includes('sync')) facts.push(...(await measureSync(folder, given.scale)))
+    if (given.groups.includes('sync')) {
+      facts.push(...(await measureSync(folder, given.scale)), ...(await measureSyncAgain(folder, given.scale)))
+    }
     contenders.push(...(await startContenders(folder, given.profile)))
     const samples = [...(await measureLines(given, contenders))]
     if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))

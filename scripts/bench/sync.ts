@@ -115,16 +115,25 @@ async function push({ url }: ForeignRegistry, image: BuiltImage, tag: string): P
 async function copied(command: readonly string[], from: readonly string[], to: string) {
   const target = await startForeignRegistry()
   try {
-    const [before, startedAt] = [cpuSeconds(target.pid), performance.now()]
-    const insecure = ['--src-tls-verify=false', '--dest-tls-verify=false']
-    const destination = command[0] === 'copy' ? `docker://${target.host}/${to}` : `${target.host}/${to}`
-    const words = [...command, ...insecure, ...from, destination]
-    const { stdout } = await run('sh', ['-c', 'skopeo "$@" >/dev/null; times', 'sh', ...words])
-    const seconds = (performance.now() - startedAt) / 1000
-    return { seconds, cpu: childTimes(stdout) + cpuSeconds(target.pid) - before }
+    return await copiedInto(target, command, from, to)
   } finally {
     await target.stop()
   }
+}
+
+export async function copiedInto(
+  target: ForeignRegistry,
+  command: readonly string[],
+  from: readonly string[],
+  to: string
+) {
+  const [before, startedAt] = [cpuSeconds(target.pid), performance.now()]
+  const insecure = ['--src-tls-verify=false', '--dest-tls-verify=false']
+  const destination = command[0] === 'copy' ? `docker://${target.host}/${to}` : `${target.host}/${to}`
+  const words = [...command, ...insecure, ...from, destination]
+  const { stdout } = await run('sh', ['-c', 'skopeo "$@" >/dev/null; times', 'sh', ...words])
+  const seconds = (performance.now() - startedAt) / 1000
+  return { seconds, cpu: childTimes(stdout) + cpuSeconds(target.pid) - before }
 }
 
 /** `times` of the shell (POSIX): user and system time of its own, then of its children. */
@@ -156,11 +165,16 @@ function reasonsOf({ lines }: ModuleProcess): string {
   return lines.flatMap(({ reason }) => (typeof reason === 'string' ? [reason] : [])).join('; ')
 }
 
-async function startModule(place: string, parent: string, repositories: readonly string[]): Promise<ModuleProcess> {
+export async function startModule(
+  place: string,
+  parent: string,
+  repositories: readonly string[],
+  logLevel = 'Information'
+): Promise<ModuleProcess> {
   const [port = 0] = await freePorts(1)
   await mkdir(place, { recursive: true })
   const settings = join(place, 'settings.json')
-  await writeFile(settings, JSON.stringify({ repositories }))
+  await writeFile(settings, JSON.stringify({ repositories, logLevel }))
   return createModuleProcess({
     name: ours,
     main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
