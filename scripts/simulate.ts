@@ -29,7 +29,7 @@ async function simulate({ fresh, ports, parent, repositories }: SimulationArgume
     if (world.cloud) fillCloud(world.cloud.contents)
     await world.start()
     const tags = await firstSync(world, repositories)
-    await tellWorld(describe(world))
+    await tellWorld([{ name: 'edge', world }])
     const facts = { readyMs: performance.now() - began, tags, worldFile: relative(process.cwd(), worldFile) }
     process.stdout.write(readyScreen(world, facts))
     for (const { events } of [world.registry, world.proxy]) events.on('line', (line) => show(liveLine(line)))
@@ -45,20 +45,6 @@ async function simulate({ fresh, ports, parent, repositories }: SimulationArgume
 function interruption(): Promise<unknown> {
   const unread = new Promise((resolve) => process.stdout.on('error', resolve))
   return Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), unread])
-}
-
-/** Full URLs of everything there is. */
-function describe(world: World) {
-  const { cloud, syncToken, clientToken, registryUrl, proxyUrl, caFile } = world
-  return {
-    cloud: cloud && {
-      loginServer: cloud.url,
-      dataEndpoint: `http://${cloud.dataEndpoint}`,
-      username: 'admin',
-      password: syncToken.password
-    },
-    layers: [{ name: 'edge', registry: registryUrl, proxy: proxyUrl, caFile, clientToken }]
-  }
 }
 
 async function endOf({ registry, proxy }: World): Promise<never> {

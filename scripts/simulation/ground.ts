@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPortFree } from '../../test/fixtures/ports.ts'
+import type { World } from '../../test/simulators/world.ts'
 
 export const folder: string = join(process.cwd(), '.simulation')
 export const worldFile: string = join(folder, 'world.json')
@@ -19,9 +20,30 @@ export async function leaveGround(): Promise<void> {
   await rm(processFile, { force: true })
 }
 
-/** For tools and tests, as long as the simulation runs. */
-export async function tellWorld(description: object): Promise<void> {
+/** Full URLs of everything there is, for tools and tests, as long as the simulation runs. The first layer has the cloud. */
+export async function tellWorld(layers: readonly [NamedWorld, ...NamedWorld[]]): Promise<void> {
+  const { cloud, syncToken } = layers[0].world
+  const description = {
+    cloud: cloud && {
+      loginServer: cloud.url,
+      dataEndpoint: `http://${cloud.dataEndpoint}`,
+      username: 'admin',
+      password: syncToken.password
+    },
+    layers: layers.map(({ name, world: { registryUrl, proxyUrl, caFile, clientToken } }) => ({
+      name,
+      registry: registryUrl,
+      proxy: proxyUrl,
+      caFile,
+      clientToken
+    }))
+  }
   await writeFile(worldFile, `${JSON.stringify(description, undefined, 2)}\n`, { mode: 0o600 })
+}
+
+interface NamedWorld {
+  readonly name: string
+  readonly world: World
 }
 
 /** One simulation a folder: another one would take its certificates and its data from it. */

@@ -2,7 +2,7 @@ import type { NestedWorld } from '../../test/simulators/nested-world.ts'
 
 /** What there is and what to try, from the cloud down. */
 export function nestedScreen({ layers }: NestedWorld, readyMs: number, worldFile: string): string {
-  const { cloud, clientToken, syncToken } = layers[0]!.world
+  const { cloud, clientToken, syncToken } = layers[0].world
   const { name, password } = clientToken
   const rows = layers.map(
     ({ name, mode, world }) =>
@@ -22,7 +22,7 @@ Try, at the bottom what is pushed at the top:
   skopeo copy --dest-tls-verify=false --dest-creds admin:${syncToken.password} oci:app:1.0 docker://${cloud?.loginServer}/demo/app:2.0
   skopeo list-tags --tls-verify=false --creds ${name}:${password} docker://${bottom}/demo/app
 
-All endpoints are in ${worldFile}. Ctrl-C stops everything. The state of all layers, as ${layers[0]!.name} knows it:
+All endpoints are in ${worldFile}. Ctrl-C stops everything. The state of all layers, as ${layers[0].name} knows it:
 
 `
 }

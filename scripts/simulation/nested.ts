@@ -24,11 +24,11 @@ export async function simulateNested(
   )
   const nested = await createNestedWorld({ folder, ports: all, repositories })
   try {
-    const { cloud } = nested.layers[0]!.world
+    const { cloud } = nested.layers[0].world
     if (cloud) fillCloud(cloud.contents)
     await nested.start()
     for (const { world } of nested.layers) await firstSync(world, repositories)
-    await tellWorld(describe(nested))
+    await tellWorld(nested.layers)
     process.stdout.write(nestedScreen(nested, performance.now() - began, relative(process.cwd(), worldFile)))
     const showing = new AbortController()
     await Promise.race([interrupted, showTree(nested, showing.signal)]).finally(() => showing.abort())
@@ -55,30 +55,11 @@ function portsOfLayers(ports: WorldPorts): readonly [WorldPorts, WorldPorts, Wor
 async function showTree({ layers }: NestedWorld, signal: AbortSignal): Promise<void> {
   let shown = ''
   while (!signal.aborted) {
-    const top = layers[0]!
+    const top = layers[0]
     const lines = treeLines(top.name, await ask(top.world, '/status').catch(() => undefined))
     const text = lines.join('\n')
     if (text !== shown) process.stdout.write(`${new Date().toISOString().slice(11, 19)}\n${text}\n\n`)
     shown = text
     await pause(lookMs)
-  }
-}
-
-function describe({ layers }: NestedWorld) {
-  const { cloud, syncToken } = layers[0]!.world
-  return {
-    cloud: cloud && {
-      loginServer: cloud.url,
-      dataEndpoint: `http://${cloud.dataEndpoint}`,
-      username: 'admin',
-      password: syncToken.password
-    },
-    layers: layers.map(({ name, world: { registryUrl, proxyUrl, caFile, clientToken } }) => ({
-      name,
-      registry: registryUrl,
-      proxy: proxyUrl,
-      caFile,
-      clientToken
-    }))
   }
 }

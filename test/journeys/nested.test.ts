@@ -32,7 +32,7 @@ async function startNested(t: TestContext) {
     await nested.stop()
     await rm(folder, { recursive: true, force: true })
   })
-  const contents = nested.layers[0]!.world.cloud!.contents
+  const contents = nested.layers[0].world.cloud!.contents
   fillCloud(contents, { largeSize: 0 })
   await nested.start()
   const layers = await Promise.all(nested.layers.map((layer) => withClient(layer, folder)))

@@ -8,7 +8,7 @@ import { connectionString, createWorld, type NameAndPassword, type World, type W
 /** A cloud and devices below each other, after `nested-edge/topology.json`: each reaches only the API proxy of the one above. */
 export interface NestedWorld {
   /** From the cloud down; the first one has the cloud. */
-  readonly layers: readonly Layer[]
+  readonly layers: readonly [Layer, ...Layer[]]
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -84,8 +84,10 @@ export async function createNestedWorld(options: NestedWorldOptions): Promise<Ne
     return [{ name, mode, repositories, syncToken: token, clientTokens, children: childrenFrom(at + 1) }]
   }
 
+  const [first, ...others] = layers
+  if (!first) throw new Error(`${topology.pathname} names no layers`)
   return {
-    layers,
+    layers: [first, ...others],
     async start() {
       for (const { world } of layers) await world.start()
     },
