@@ -1,5 +1,3 @@
-import type { Digest } from './digest.ts'
-
 // The gateway protocol, version 1: the channel between a connected registry and the one above it. It is our own, and open; all of
 // it lies below /acr/, so that every API proxy of IoT Edge leads it on. ARCHITECTURE.md, "The gateway protocol".
 
@@ -61,13 +59,6 @@ export interface ActivationAnswer {
   readonly name: string
   /** The stores above the child, the nearest first: a child that finds itself among them stands in a loop. */
   readonly ancestors: readonly string[]
-}
-
-/** A change as the log has it, as far as a message needs it. */
-export interface ChangedReference {
-  readonly repository: string
-  readonly tag?: string
-  readonly digest: Digest
 }
 
 /** A name of a connected registry (ACR, "Hierarchy and validation rules"): 5 to 50 characters, compared without case. */
