@@ -8,6 +8,7 @@ import { createDirectMethods } from './direct-methods.ts'
 import { createHttpHandler } from './http/server.ts'
 import { keepSite, type OpenedSite } from './kept-site.ts'
 import { keepParentConfig } from './parent-config.ts'
+import { obstaclesOf } from './readiness.ts'
 import { openRegistryServer } from './registry-server.ts'
 import { createReporting } from './reporting.ts'
 import { followServerCertificate } from './server-certificate.ts'
@@ -70,6 +71,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   const stopping = new AbortController()
   let site: Site | undefined
   let store: Store | undefined
+  let problem: unknown
   let listener: RequestListener
   let desired: Desired | undefined
   let remembering: Promise<void> = Promise.resolve()
@@ -111,13 +113,14 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   function use(opened: OpenedSite): void {
     site = opened.site
     store = opened.store
+    problem = opened.problem
     site.trust(trusted)
     const { registry, children } = site
     const access = createClosedAccess(site.access, areTokensAwaited)
     const mode = () => sources.current.mode
     const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
-    listener = createHttpHandler({ registry, children, access, mode, status, loginServer, log })
+    listener = createHttpHandler({ registry, children, access, mode, status, readiness, loginServer, log })
     reporting.use({ ...opened, isTwinAwaited })
     reporting.recount()
     // Before anything is applied: what is not in the scope goes.
@@ -174,6 +177,10 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   /** Where the last twin is lost, its repositories would leave the scope and go. So nothing is synced before it is heard. */
   function isTwinAwaited(): boolean {
     return edge !== undefined && store?.stateProblem !== undefined && !desired
+  }
+
+  function readiness() {
+    return obstaclesOf({ isStopping: stopping.signal.aborted, problem, areTokensAwaited: areTokensAwaited() })
   }
 
   /** Where the tokens are not told yet, who is not known may be right all the same. */

@@ -60,7 +60,7 @@ export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): 
   return details
 }
 
-function volumeDetail(problem: unknown): NewDetail {
+export function volumeDetail(problem: unknown): NewDetail {
   const { code, description } = detailOf(problem, 'data volume')
   return { type: 'Disk', code: code === 'INTERNAL' ? 'DiskError' : code, description }
 }

@@ -38,7 +38,14 @@ async function aWatchedRegistry(t: TestContext) {
   const child = await aToken('child', ['gateway/site-a/config/read'])
   served.settings.tokens = [...served.settings.tokens, catalogReader, child]
   const { registry, children, access } = served
-  const declared = routes({ registry, children, access, mode: () => 'ReadOnly', status: () => ({}) })
+  const declared = routes({
+    registry,
+    children,
+    access,
+    mode: () => 'ReadOnly',
+    status: () => ({}),
+    readiness: () => []
+  })
   return { served, calls, paths: pathsOf(declared.map(({ path }) => path)) }
 }
 

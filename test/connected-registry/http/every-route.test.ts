@@ -14,7 +14,7 @@ function pathOf({ path }: Route, reference = 'v1'): string {
 }
 
 function declaredBy({ registry, children, access }: ServedRegistry): readonly Route[] {
-  return routes({ registry, children, access, mode: () => 'ReadWrite', status: () => ({}) })
+  return routes({ registry, children, access, mode: () => 'ReadWrite', status: () => ({}), readiness: () => [] })
 }
 
 /** The path with each slash behind its prefix in another spelling, one at a time and all at once. */

@@ -16,7 +16,14 @@ const row = /^\| `([A-Z]+) (\S+)` \| ([a-z/ ]+?) \| ([a-z]+) \|$/gm
 
 test('the table of routes in ARCHITECTURE.md is the router: every route, what it needs, what ReadOnly does with it', async (t) => {
   const { registry, children, access } = await serveRegistry(t)
-  const options = { registry, children, access, mode: () => 'ReadOnly' as const, status: () => ({}) }
+  const options = {
+    registry,
+    children,
+    access,
+    mode: () => 'ReadOnly' as const,
+    status: () => ({}),
+    readiness: () => []
+  }
 
   const written = Array.from(architecture.matchAll(row), ([, method, path, need, readOnly]) =>
     [method, path, need, readOnly].join(' ')

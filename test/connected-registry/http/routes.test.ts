@@ -7,7 +7,7 @@ import { basic, bearerHeader, rawExchange, serveRegistry } from './served-regist
 
 const absent = `sha256:${'0'.repeat(64)}`
 // Everybody may ask for an access token: the credentials are the question.
-const open = ['{/acr}/oauth2/token', '{/acr}/oauth2/exchange', '/acr/gateway/v1']
+const open = ['{/acr}/oauth2/token', '{/acr}/oauth2/exchange', '/acr/gateway/v1', '/healthz', '/readyz']
 
 function examplePath(pattern: string): string {
   return pattern
@@ -20,7 +20,14 @@ function examplePath(pattern: string): string {
 test('every route of the router declares what it needs, and asks for it', async (t) => {
   const served = await serveRegistry(t)
   const { registry, children, access } = served
-  const options = { registry, children, access, mode: () => 'ReadOnly' as const, status: () => ({}) }
+  const options = {
+    registry,
+    children,
+    access,
+    mode: () => 'ReadOnly' as const,
+    status: () => ({}),
+    readiness: () => []
+  }
   const declared = routes(options)
   const layers = createRouter(options).stack
 
@@ -102,7 +109,14 @@ const refusals = {
 
 test('every change that is declared is in the table below', async (t) => {
   const { registry, children, access } = await serveRegistry(t)
-  const declared = routes({ registry, children, access, mode: () => 'ReadOnly', status: () => ({}) })
+  const declared = routes({
+    registry,
+    children,
+    access,
+    mode: () => 'ReadOnly',
+    status: () => ({}),
+    readiness: () => []
+  })
   const reading: readonly string[] = ['content/read', 'metadata/read', 'catalog', 'any token', 'nothing']
   // The channel of a child, which changes nothing here: the mode does not matter.
   const isChange = ({ needs }: Route) => !reading.includes(needs) && !isGatewayAction(needs)

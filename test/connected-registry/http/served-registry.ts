@@ -15,6 +15,7 @@ import { loadSigningKeys } from '../../../modules/connected-registry/src/access/
 import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
 import type { Child } from '../../../modules/connected-registry/src/children/child.ts'
 import { type Children, createChildren } from '../../../modules/connected-registry/src/children/children.ts'
+import type { Obstacle } from '../../../modules/connected-registry/src/http/health.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { createRegistry } from '../../../modules/connected-registry/src/registry/create-registry.ts'
@@ -54,6 +55,7 @@ export interface Answer {
 
 export interface ServeOptions {
   readonly loginServer?: string
+  readonly obstacles?: readonly Obstacle[]
   readonly blobs?: BlobStore
   readonly records?: RecordStore
   readonly registry?: (registry: Registry) => Registry
@@ -95,7 +97,16 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
   t.after(() => children.close())
   const { loginServer } = options
   const status = () => ({ connectionState: 'Offline' })
-  const handler = createHttpHandler({ registry, children, access, mode: () => settings.mode, status, loginServer, log })
+  const handler = createHttpHandler({
+    registry,
+    children,
+    access,
+    mode: () => settings.mode,
+    status,
+    readiness: () => options.obstacles ?? [],
+    loginServer,
+    log
+  })
   const server = createServer(serverOptions, handler)
   t.after(() => {
     server.closeAllConnections()

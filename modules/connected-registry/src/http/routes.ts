@@ -9,6 +9,7 @@ import { getCatalog } from './catalog.ts'
 import { getConfig, getGateway, getMessages, postActivation, postStatus } from './gateway.ts'
 import { type GuardOptions, guarded, type Need, placeOf } from './guard.ts'
 import type { Handler } from './handler.ts'
+import { getLiveness, getReadiness, type Readiness } from './health.ts'
 import { createKnownPaths, type KnownPaths } from './known-paths.ts'
 import { deleteManifest, putManifest } from './manifest-changes.ts'
 import { getManifest } from './manifests.ts'
@@ -36,11 +37,13 @@ export interface Route {
 export interface RouteOptions extends GuardOptions {
   readonly registry: Registry
   readonly status: Status
+  readonly readiness: Readiness
   readonly children: Children
 }
 
 /** Every route on one screen. Each pattern is tried for each new path: they are few, and each has its own last words. */
-export function routes({ registry, children, access, mode, status }: RouteOptions): readonly Route[] {
+export function routes(options: RouteOptions): readonly Route[] {
+  const { registry, children, access, mode, status, readiness } = options
   const manifest = '/v2/*repository/manifests/:reference'
   const blob = '/v2/*repository/blobs/:reference'
   const uploads = '/v2/*repository/blobs/uploads/'
@@ -61,6 +64,8 @@ export function routes({ registry, children, access, mode, status }: RouteOption
     { method: 'post', path: token, needs: 'nothing', handle: postAccessToken(access, mode) },
     { method: 'post', path: '{/acr}/oauth2/exchange', needs: 'nothing', handle: refuseExchange },
     { method: 'get', path: '/status', needs: 'any token', handle: getStatus(status) },
+    { method: 'get', path: '/healthz', needs: 'nothing', handle: getLiveness },
+    { method: 'get', path: '/readyz', needs: 'nothing', handle: getReadiness(readiness) },
     { method: 'put', path: manifest, needs: 'content/write', handle: putManifest(registry) },
     { method: 'delete', path: manifest, needs: 'content/delete', handle: deleteManifest(registry) },
     { method: 'delete', path: blob, needs: 'content/delete', handle: deleteBlob(registry.blobs) },

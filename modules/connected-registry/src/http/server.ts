@@ -5,6 +5,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { answerFailures, pathOf } from './errors.ts'
 import { externalUrl } from './external-url.ts'
 import { unrouted } from './guard.ts'
+import { isHealthPath } from './health.ts'
 import { createKnownPaths } from './known-paths.ts'
 import { hasBody } from './request-body.ts'
 import { createRouter, type RouteOptions } from './routes.ts'
@@ -73,7 +74,7 @@ function checkHost(loginServer: string): Middleware {
   const wanted = withoutDefaultPort(loginServer)
   return (ctx, next) => {
     const { host } = externalUrl(ctx.req)
-    if (withoutDefaultPort(host) === wanted) return next()
+    if (withoutDefaultPort(host) === wanted || isHealthPath(ctx.path)) return next()
     throw new RegistryError('DENIED', { host }, `This registry answers as ${loginServer} only.`)
   }
 }
