@@ -24,11 +24,11 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
   }
 }
 
-test('without more than the choice of plain HTTP the names and ports of the original hold', () => {
+test('without more than the choice of plain HTTP the defaults of the original hold', () => {
   assert.deepEqual(readConfig({ ...off, NGINX_DEFAULT_PORT: '' }), {
     host: undefined,
     port: 8000,
-    registry: { host: 'connected-registry', port: 8080 },
+    places: { registry: undefined, dockerRegistry: undefined, storage: undefined },
     tlsVersions: { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' },
     certificate: { kind: 'off' },
     edge: undefined
@@ -57,9 +57,10 @@ test('no source of a certificate is an error, never plain HTTP', () => {
 })
 
 test('addresses and versions are read as nginx reads them', () => {
-  const registryOf = (text: string) => readConfig({ ...off, CONNECTED_ACR_ROUTE_ADDRESS: text }).registry
+  const registryOf = (text: string) => readConfig({ ...off, CONNECTED_ACR_ROUTE_ADDRESS: text }).places.registry
   const versionsOf = (text: string) => readConfig({ ...off, NGINX_DEFAULT_TLS: text }).tlsVersions
 
+  assert.equal(registryOf('0'), undefined)
   assert.deepEqual(registryOf('connected_registry:5000'), { host: 'connected_registry', port: 5000 })
   assert.deepEqual(registryOf('10.0.0.1'), { host: '10.0.0.1', port: 80 })
   assert.deepEqual(registryOf('[fd00::1]:8080'), { host: 'fd00::1', port: 8080 })
@@ -71,6 +72,8 @@ test('every problem is named at once', () => {
   const problems = problemsOf({
     NGINX_DEFAULT_PORT: '80000',
     CONNECTED_ACR_ROUTE_ADDRESS: 'http://connected-registry:8080',
+    DOCKER_REQUEST_ROUTE_ADDRESS: 'registry:0',
+    BLOB_UPLOAD_ROUTE_ADDRESS: 'blobs/x',
     NGINX_DEFAULT_TLS: 'TLSv1 TLSv1.2',
     API_PROXY_TLS: 'no',
     IOTEDGE_DEVICEID: 'edge-01'
@@ -79,6 +82,8 @@ test('every problem is named at once', () => {
   for (const name of [
     'NGINX_DEFAULT_PORT',
     'CONNECTED_ACR_ROUTE_ADDRESS',
+    'DOCKER_REQUEST_ROUTE_ADDRESS',
+    'BLOB_UPLOAD_ROUTE_ADDRESS',
     'NGINX_DEFAULT_TLS',
     'API_PROXY_TLS',
     'IOTEDGE'
@@ -97,10 +102,10 @@ test('any text is read or refused by name, and a port or host that is read is on
       const names = { CONNECTED_ACR_ROUTE_ADDRESS: address, NGINX_DEFAULT_PORT: port, NGINX_DEFAULT_TLS: versions }
       if (problemsOf({ ...off, ...names }).length > 0) return true
       const config = readConfig({ ...off, ...names })
-      const ports = [config.port, config.registry.port]
+      const registry = config.places.registry ?? { host: '', port: 0 }
       return (
-        ports.every((one) => Number.isInteger(one) && one >= 0 && one <= 65_535) &&
-        !/[\s/@?#]/.test(config.registry.host)
+        [config.port, registry.port].every((one) => Number.isInteger(one) && one >= 0 && one <= 65_535) &&
+        !/[\s/@?#]/.test(registry.host)
       )
     })
   )

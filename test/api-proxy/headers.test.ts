@@ -24,7 +24,8 @@ test('what a client claims about forwarding goes no further', () => {
     'x-forwarded-port': '1',
     'x-forwarded-proto': 'http',
     'x-forwarded-prefix': '/evil',
-    'x-real-ip': '10.0.0.1'
+    'x-real-ip': '10.0.0.1',
+    'x-ms-edge-clientcert': 'somebody'
   }
 
   const headers = forwardedHeaders({ host: 'gateway', ...claims }, origin)
@@ -57,6 +58,19 @@ test('Connection cannot take away what frames the message or what the door says'
   assert.equal(headers['x-forwarded-host'], 'gateway')
   assert.equal(headers['x-forwarded-proto'], 'https')
   assert.equal(forwardedHeaders({ connection, 'transfer-encoding': 'Chunked' }, origin)['transfer-encoding'], 'chunked')
+})
+
+test('Connection cannot take away what the next hop routes by or knows the client by', () => {
+  const connection = 'x-ms-version, authorization'
+  const headers = { connection, 'x-ms-version': '2019-12-12', authorization: 'SharedKey a:b' }
+
+  assert.deepEqual(forwardedHeaders({ host: 'gateway', ...headers }, origin), {
+    'x-ms-version': '2019-12-12',
+    authorization: 'SharedKey a:b',
+    'x-forwarded-host': 'gateway',
+    'x-forwarded-proto': 'https',
+    host: origin.host
+  })
 })
 
 test('repeated headers of an answer stay repeated and in order', () => {

@@ -6,6 +6,8 @@ import type { TestContext } from 'node:test'
 import { createLog, type Log } from '@connected-registry/edge-module/log.ts'
 import { createDoor } from '../../modules/api-proxy/src/door.ts'
 import { createForward, type ForwardLimits, forwardLimits } from '../../modules/api-proxy/src/forward.ts'
+import { createForwards } from '../../modules/api-proxy/src/forwards.ts'
+import { routesOf } from '../../modules/api-proxy/src/routes.ts'
 import {
   createDoorServer,
   type DoorServer,
@@ -50,13 +52,14 @@ export interface OpenDoor {
 /** The door on a free port of the loopback address, leading to the registry at `registryPort`. */
 export async function aDoor(t: TestContext, registryPort: number, options: DoorOptions = {}): Promise<OpenDoor> {
   const { host = '127.0.0.1', log = silentLog, limits, tls } = options
-  const forward = createForward({ host, port: registryPort }, log, { ...forwardLimits, ...limits })
-  const handle = createDoor(forward, log)
+  const table = routesOf({ registry: { host, port: registryPort } })
+  const forwards = createForwards((upstream) => createForward(upstream, log, { ...forwardLimits, ...limits }))
+  const handle = createDoor({ routes: () => table, forwards, log })
   const server = createDoorServer({ handle, log, tls, limits: { ...serverLimits, ...limits } })
   const { port } = await server.listen('127.0.0.1', 0)
   t.after(async () => {
     await server.stop(AbortSignal.abort())
-    forward.close()
+    forwards.close()
   })
   return { port, server }
 }

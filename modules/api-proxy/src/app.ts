@@ -8,6 +8,8 @@ import packageFile from '../package.json' with { type: 'json' }
 import type { CertificateSource, Config } from './config.ts'
 import { createDoor } from './door.ts'
 import { createForward, formatAddress } from './forward.ts'
+import { createForwards } from './forwards.ts'
+import { type RouteTable, routesOf } from './routes.ts'
 import { createDoorServer, type DoorServer } from './server.ts'
 import { parseSettings } from './settings.ts'
 
@@ -34,8 +36,9 @@ interface State {
 
 /** Needs nobody to start: the door opens with its certificate, and the twin counts when edgeHub is there. */
 export function startApp({ config, log, drainMs }: AppOptions): App {
-  const forward = createForward(config.registry, log)
-  const handle = createDoor(forward, log)
+  const table = routesOf(config.places)
+  const forwards = createForwards((upstream) => createForward(upstream, log))
+  const handle = createDoor({ routes: () => table, forwards, log })
   const opened = Promise.withResolvers<AddressInfo>()
   const state: State = { problems: [] }
   const client = config.edge && createModuleClient({ environment: config.edge, methods: {}, log })
@@ -43,7 +46,7 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
 
   /** Each change is rare and worth a message of its own. */
   function report(): void {
-    client?.report(reportOf(config, state), { urgent: true })
+    client?.report(reportOf(config, table, state), { urgent: true })
   }
 
   function open(certificate?: ServerCertificate): void {
@@ -53,8 +56,8 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
 
   function listening(at: AddressInfo): void {
     state.listening = at
-    const registry = formatAddress(config.registry)
-    log.info({ address: at.address, port: at.port, registry, certificate: config.certificate.kind }, 'door opened')
+    const { address, port } = at
+    log.info({ address, port, routes: describeRoutes(table), certificate: config.certificate.kind }, 'door opened')
     report()
     opened.resolve(at)
   }
@@ -86,7 +89,7 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
     async stop() {
       watch?.stop()
       await Promise.all([server?.stop(AbortSignal.timeout(drainMs)), client?.stop()])
-      forward.close()
+      forwards.close()
     }
   }
 }
@@ -98,11 +101,19 @@ function loaderOf(source: CertificateSource): ((signal: AbortSignal) => Promise<
   return (signal) => workload.serverCertificate(source.commonName, signal)
 }
 
-function reportOf({ certificate, registry }: Config, state: State): Parameters<ModuleClient['report']>[0] {
+/** `{ prefix, target, protocol }`, the shape in which the twin adds some. */
+function describeRoutes({ routes, storage }: RouteTable) {
+  const described = routes.map(({ prefix, target: { address, protocol } }) => {
+    return { prefix, target: formatAddress(address), protocol }
+  })
+  return storage ? [...described, { header: 'x-ms-version', target: formatAddress(storage.address) }] : described
+}
+
+function reportOf({ certificate }: Config, table: RouteTable, state: State): Parameters<ModuleClient['report']>[0] {
   const { listening, expiration, desiredVersion, problems } = state
   return {
     version: packageFile.version,
-    routeAddress: formatAddress(registry),
+    routes: describeRoutes(table),
     listening: listening && { address: listening.address, port: listening.port },
     certificate: { source: certificate.kind, expiration: expiration?.toISOString() },
     desiredVersion,

@@ -3,7 +3,7 @@ import { type EdgeEnvironment, EnvironmentError, readEdgeEnvironment } from '@co
 import { identityOf } from '@connected-registry/edge-module/identity.ts'
 import type { WorkloadEnvironment } from '@connected-registry/edge-module/workload.ts'
 import { z } from 'zod'
-import type { Address } from './forward.ts'
+import type { Address, Places } from './routes.ts'
 import type { TlsVersions } from './server.ts'
 
 /** Fixed at start, from the environment: names of Microsoft's API proxy, and a few of our own (`API_PROXY_`). */
@@ -11,8 +11,8 @@ export interface Config {
   /** Undefined: every address, of both families where the machine has both. */
   readonly host: string | undefined
   readonly port: number
-  /** Where `/v2` and `/acr` lead, by plain HTTP inside the device. */
-  readonly registry: Address
+  /** What the door leads to. */
+  readonly places: Places
   readonly certificate: CertificateSource
   readonly tlsVersions: TlsVersions
   /** Undefined: not started by IoT Edge. */
@@ -39,13 +39,18 @@ export function readConfig(environment: Variables = process.env): Config {
   throw new ConfigError([variables, edge, certificate].flatMap((read) => ('problems' in read ? read.problems : [])))
 }
 
+// The original's templates say 0 where there is none.
+const address = z
+  .string()
+  .transform((text, context) => (text === '0' ? undefined : (readAddress(text) ?? refuse(context, 'is not host:port'))))
+  .optional()
+
 const schema = z.object({
   NGINX_DEFAULT_PORT: z.string().default('8000').transform(Number).refine(isPort, 'is not a port'),
   API_PROXY_HOST: z.string().optional(),
-  CONNECTED_ACR_ROUTE_ADDRESS: z
-    .string()
-    .default('connected-registry:8080')
-    .transform((text, context) => readAddress(text) ?? refuse(context, 'is not host:port')),
+  CONNECTED_ACR_ROUTE_ADDRESS: address,
+  DOCKER_REQUEST_ROUTE_ADDRESS: address,
+  BLOB_UPLOAD_ROUTE_ADDRESS: address,
   NGINX_DEFAULT_TLS: z
     .string()
     .default('TLSv1.2 TLSv1.3')
@@ -62,7 +67,11 @@ function readVariables(given: Variables): Read<Omit<Config, 'edge' | 'certificat
     value: {
       host: data.API_PROXY_HOST,
       port: data.NGINX_DEFAULT_PORT,
-      registry: data.CONNECTED_ACR_ROUTE_ADDRESS,
+      places: {
+        registry: data.CONNECTED_ACR_ROUTE_ADDRESS,
+        dockerRegistry: data.DOCKER_REQUEST_ROUTE_ADDRESS,
+        storage: data.BLOB_UPLOAD_ROUTE_ADDRESS
+      },
       tlsVersions: data.NGINX_DEFAULT_TLS
     }
   }

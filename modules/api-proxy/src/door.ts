@@ -1,18 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { answerError } from './answers.ts'
-import type { Forward } from './forward.ts'
-import { route } from './routes.ts'
+import type { Forwards } from './forwards.ts'
+import { type RouteTable, route } from './routes.ts'
 import type { Handle } from './server.ts'
 
+export interface DoorOptions {
+  /** The routes in force. */
+  readonly routes: () => RouteTable
+  readonly forwards: Forwards
+  readonly log: Log
+}
+
 /** Who is asked for what: every request goes where its route says, or is answered 404 here. */
-export function createDoor(registry: Forward, log: Log): Handle {
+export function createDoor({ routes, forwards, log }: DoorOptions): Handle {
   return (request, response) => {
-    const { method = '', url = '', headers } = request
-    const { kind } = route({ method, path: url, headers })
-    logEnd(request, response, kind, log)
-    if (kind === 'registry') registry.forward(request, response)
-    else answerError(response, 'NOT_FOUND')
+    const { url = '', headers } = request
+    const target = route(routes(), { path: url, headers })
+    logEnd(request, response, target.kind, log)
+    if (target.kind === 'none') answerError(response, 'NOT_FOUND')
+    else forwards.to(target).forward(request, response)
   }
 }
 

@@ -6,11 +6,7 @@ import { answerError } from './answers.ts'
 import { answeredHeaders, flawOf, forwardedHeaders, hasBody } from './headers.ts'
 import { createOutageLog } from './outage-log.ts'
 import { RegistryAgent } from './registry-agent.ts'
-
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
+import type { Address, Upstream } from './routes.ts'
 
 export interface ForwardLimits {
   /** Name look-up and connection, milliseconds. */
@@ -24,11 +20,11 @@ export const forwardLimits: ForwardLimits = { connectTimeoutMs: 3_000, answerTim
 export interface Forward {
   /** Passes a request on and its answer back, both as streams. Answers 400, 502 and 504 itself; does not throw. */
   forward(request: IncomingMessage, response: ServerResponse): void
-  /** Closes the connections to the registry. */
+  /** Closes the connections to the other side. */
   close(): void
 }
 
-/** One request on its way to the registry and back. */
+/** One request on its way there and back. */
 interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -39,32 +35,33 @@ class AnswerTimeoutError extends Error {
   override readonly name = 'AnswerTimeoutError'
 }
 
-/** The way to the one registry of the device. http-proxy makes the request; what becomes of it is decided here. */
-export function createForward(registry: Address, log: Log, limits = forwardLimits): Forward {
+/** The way to one place. http-proxy makes the request; what becomes of it is decided here. */
+export function createForward(upstream: Upstream, log: Log, limits = forwardLimits): Forward {
+  const { kind, address, protocol } = upstream
   const agent = new RegistryAgent(limits.connectTimeoutMs)
-  const target = { ...registry, protocol: 'http:' }
+  const target = { ...address, protocol: `${protocol}:` }
   const proxy = httpProxy.createProxyServer({ target, agent, toProxy: true, selfHandleResponse: true })
   const outage = createOutageLog(log)
 
   function attempt(exchange: Exchange): void {
-    let upstream: ClientRequest | undefined
+    let outgoing: ClientRequest | undefined
     const buffer = new Handover((made) => {
-      upstream = made
+      outgoing = made
       carry(made, exchange, limits)
     })
-    proxy.web(exchange.request, exchange.response, { buffer }, (error) => failed(error, exchange, upstream))
+    proxy.web(exchange.request, exchange.response, { buffer }, (error) => failed(error, exchange, outgoing))
   }
 
-  function failed(error: Error, exchange: Exchange, upstream?: ClientRequest): void {
+  function failed(error: Error, exchange: Exchange, outgoing?: ClientRequest): void {
     const { request, response } = exchange
     if (response.destroyed || response.writableEnded) return
-    if (isStaleConnection(error, exchange, upstream)) {
+    if (isStaleConnection(error, exchange, outgoing)) {
       attempt({ ...exchange, isSecondAttempt: true })
       return
     }
     const code = error instanceof AnswerTimeoutError ? 'TIMEOUT' : 'UNAVAILABLE'
-    outage.report({ registry: formatAddress(registry), method: request.method, code, reason: reasonOf(error) })
-    answerError(response, code)
+    outage.report({ to: kind, at: formatAddress(address), method: request.method, code, reason: reasonOf(error) })
+    answerError(response, code, undefined, kind)
   }
 
   return {
@@ -75,7 +72,7 @@ export function createForward(registry: Address, log: Log, limits = forwardLimit
         return
       }
       const scheme = 'encrypted' in request.socket ? 'https' : 'http'
-      request.headers = forwardedHeaders(request.headers, { scheme, host: formatAddress(registry) })
+      request.headers = forwardedHeaders(request.headers, { scheme, host: formatAddress(address) })
       attempt({ request, response, isSecondAttempt: false })
     },
     close() {

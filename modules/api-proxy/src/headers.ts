@@ -13,9 +13,9 @@ const hopByHop = new Set([
   'upgrade'
 ])
 // What only a door may say of a request; from a client it is a claim, so it goes no further.
-const doorsOwn = /^(?:forwarded|x-real-ip|x-forwarded-.*)$/
-// A peer that lists these in `Connection` would change what the next hop takes for the message.
-const neverListed = new Set(['content-length', 'host', 'expect'])
+const doorsOwn = /^(?:forwarded|x-real-ip|x-forwarded-.*|x-ms-edge-clientcert)$/
+// A peer that lists these in `Connection` would change what the next hop takes for the message, or where it leads it.
+const neverListed = new Set(['content-length', 'host', 'expect', 'authorization', 'x-ms-version'])
 
 const bodyless = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
 const hostName = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d{1,5})?$/

@@ -6,7 +6,7 @@ export interface OutageLog {
   report(fields: object): void
 }
 
-/** Warns of requests that the registry did not answer: one line in ten seconds, with the number of those before it. */
+/** Warns of requests that nobody behind the door answered: one line in ten seconds, with the number of those before it. */
 export function createOutageLog(log: Log, now: () => number = () => performance.now()): OutageLog {
   let nextAt = 0
   let unreported = 0
@@ -14,10 +14,10 @@ export function createOutageLog(log: Log, now: () => number = () => performance.
     report(fields) {
       if (now() < nextAt) {
         unreported += 1
-        log.debug(fields, 'request not answered by the registry')
+        log.debug(fields, 'request not answered')
         return
       }
-      log.warn({ ...fields, unreported }, 'request not answered by the registry')
+      log.warn({ ...fields, unreported }, 'request not answered')
       nextAt = now() + intervalMs
       unreported = 0
     }
