@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { fillCloud } from '../test/fixtures/fill-cloud.ts'
 import { createWorld, type World } from '../test/simulators/world.ts'
 import { readArguments, type SimulationArguments, usage } from './simulation/arguments.ts'
 import { firstSync } from './simulation/first-sync.ts'
 import { folder, leaveGround, takeGround, tellWorld, worldFile } from './simulation/ground.ts'
+import { modulesFromImages } from './simulation/image-modules.ts'
 import { simulateNested } from './simulation/nested.ts'
 import { liveLine, readyScreen } from './simulation/screen.ts'
 
@@ -19,11 +20,12 @@ try {
 }
 
 /** The main job: a cloud, an edge device with both modules, and a screen that says what to try. Ctrl-C ends it. */
-async function simulate({ fresh, ports, parent, repositories }: SimulationArguments): Promise<void> {
+async function simulate({ fresh, ports, parent, repositories, images }: SimulationArguments): Promise<void> {
   const began = performance.now()
   const needed = parent === undefined ? ports : { ...ports, cloud: ports.hub, cloudData: ports.hub }
+  const module = images === undefined ? undefined : modulesFromImages(images, join(folder, 'containers'))
   await takeGround(Object.values(needed), fresh)
-  const world = await createWorld({ folder, ports, parent, repositories })
+  const world = await createWorld({ folder, ports, parent, repositories, ...(module && { module }) })
   const interrupted = interruption()
   try {
     if (world.cloud) fillCloud(world.cloud.contents)

@@ -11,6 +11,8 @@ export interface SimulationArguments {
   /** A connection string to a real parent, in place of the simulated cloud. */
   readonly parent?: string
   readonly repositories: readonly string[]
+  /** The folder of the images that the modules run from, in place of the sources. */
+  readonly images?: string
 }
 
 export const usage = `npm start -- [options]
@@ -22,6 +24,8 @@ Simulates a cloud registry and an IoT Edge device on this machine and runs the t
   --port-base N               use the ports N to N+4 (default: 5000, 5001, 8080, 8000, 8883),
                               nested to N+10
   --parent CONNECTION_STRING  take a real parent instead of the simulated cloud; needs --repositories
+  --images FOLDER             run the modules from the images that 'npm run images' wrote
+                              there; needs root, umoci and runc
   --repositories A,B          what to keep in sync, as repository names or prefix/*
 `
 
@@ -38,26 +42,29 @@ export function readArguments(arguments_: readonly string[]): SimulationArgument
       fresh: { type: 'boolean', default: false },
       'port-base': { type: 'string' },
       parent: { type: 'string' },
-      repositories: { type: 'string' }
+      repositories: { type: 'string' },
+      images: { type: 'string' }
     }
   })
   const repositories = values.repositories?.split(',').filter((name) => name !== '')
   if (values.parent !== undefined && !repositories?.length) throw new Error('--parent needs --repositories A,B')
   return {
     help: values.help,
-    isNested: isNested(positionals, values.parent),
+    isNested: isNested(positionals, values),
     fresh: values.fresh,
     ports: values['port-base'] === undefined ? defaultPorts : portsFrom(values['port-base']),
     parent: values.parent,
-    repositories: repositories ?? demoRepositories
+    repositories: repositories ?? demoRepositories,
+    images: values.images
   }
 }
 
-function isNested(words: readonly string[], parent: string | undefined): boolean {
+function isNested(words: readonly string[], { parent, images }: { parent?: string; images?: string }): boolean {
   if (words.length === 0) return false
   if (words.length > 1 || words[0] !== 'nested')
     throw new Error(`${words.join(' ')}: the one word that is known is nested`)
   if (parent !== undefined) throw new Error('nested takes no --parent')
+  if (images !== undefined) throw new Error('nested takes no --images')
   return true
 }
 

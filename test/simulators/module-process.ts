@@ -31,8 +31,18 @@ export interface ModuleProcessOptions {
   readonly name: string
   readonly main: URL
   readonly environment: Readonly<Record<string, string>>
+  /** Folders that its environment names. */
+  readonly folders?: readonly string[]
   /** The message of the line that says it serves. */
   readonly ready: string
+}
+
+/** How a module is run. */
+export interface Program {
+  /** Before each run. */
+  prepare?(): Promise<void>
+  run(): ChildProcess
+  signal(child: ChildProcess, signal: NodeJS.Signals): void
 }
 
 /** What the images of the modules set, as their Dockerfiles say: what tests and the bench see is what a device runs. */
@@ -44,6 +54,16 @@ const startTimeoutMs = 20_000
 const lineLimit = 20_000
 
 export function createModuleProcess({ name, main, environment, ready }: ModuleProcessOptions): ModuleProcess {
+  const arguments_ = ['--disable-warning=DEP0060', fileURLToPath(main)]
+  const env = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compileCache, ...imageEnvironment, ...environment }
+  return followProgram(name, ready, {
+    run: () => spawn(process.execPath, arguments_, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    signal: (child, signal) => void child.kill(signal)
+  })
+}
+
+/** A module by whatever program runs it: what that writes is its log, and `ready` the message of the line that says it serves. */
+export function followProgram(name: string, ready: string, program: Program): ModuleProcess {
   const events = new EventEmitter<{ line: [LogLine]; exit: [code: number | null] }>().setMaxListeners(0)
   const lines: LogLine[] = []
   let child: ChildProcess | undefined
@@ -56,17 +76,10 @@ export function createModuleProcess({ name, main, environment, ready }: ModulePr
   }
 
   async function start(): Promise<void> {
-    const arguments_ = ['--disable-warning=DEP0060', fileURLToPath(main)]
-    const env = {
-      PATH: process.env.PATH ?? '',
-      NODE_COMPILE_CACHE: compileCache,
-      ...imageEnvironment,
-      ...environment
-    }
-    const started = spawn(process.execPath, arguments_, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    if (program.prepare) await program.prepare()
+    const started = program.run()
     child = started
-    createInterface({ input: started.stdout }).on('line', take)
-    createInterface({ input: started.stderr }).on('line', take)
+    for (const input of [started.stdout, started.stderr]) if (input) createInterface({ input }).on('line', take)
     started.once('exit', (code) => {
       if (child === started) child = undefined
       events.emit('exit', code)
@@ -100,7 +113,7 @@ export function createModuleProcess({ name, main, environment, ready }: ModulePr
     const running = child
     if (!running || running.exitCode !== null) return null
     const exited = once(running, 'exit')
-    running.kill(signal)
+    program.signal(running, signal)
     const [code] = await exited
     return code as number | null
   }

@@ -8,7 +8,7 @@ import { type CertificateAuthority, createCertificateAuthority } from './edge-hu
 import { createEdgeHub, type EdgeHub } from './edge-hub/edge-hub.ts'
 import { moduleEnvironment } from './edge-hub/module-environment.ts'
 import { createWorkloadApi, type WorkloadApi } from './edge-hub/workload-api.ts'
-import { createModuleProcess, type ModuleProcess } from './module-process.ts'
+import { createModuleProcess, type ModuleProcess, type ModuleProcessOptions } from './module-process.ts'
 
 /** A cloud and one edge device: edgeHub, the workload API and the two real modules, which know only what their twins say. */
 export interface World {
@@ -54,6 +54,8 @@ export interface WorldOptions {
   readonly cloud?: { readonly acr?: boolean; readonly redirectBlobs?: boolean }
   /** How the modules learn who they are: from the runtime, or from development's connection string. */
   readonly identity?: 'runtime' | 'connectionString'
+  /** What runs the modules; left out: processes from the sources. */
+  readonly module?: (options: ModuleProcessOptions) => ModuleProcess
   readonly clientToken?: NameAndPassword
   readonly syncToken?: NameAndPassword
   /** The device's own authority; left out: a root of its own. */
@@ -74,7 +76,7 @@ const iotHubHost = 'simulated.azure-devices.net'
 const readAll = ['repositories/*/content/read', 'repositories/*/metadata/read']
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { folder, ports, repositories, identity = 'runtime' } = options
+  const { folder, ports, repositories, identity = 'runtime', module = createModuleProcess } = options
   const { clientToken = { name: 'line-1', password: randomBytes(9).toString('base64url') } } = options
   const { syncToken = { name: 'siteregistry', password: randomBytes(24).toString('base64') } } = options
   const device = { deviceId: options.deviceId ?? 'edge-device', iotHubHost }
@@ -104,7 +106,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     )
   }
 
-  const registry = createModuleProcess({
+  const registry = module({
     name: 'connected-registry',
     main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
     environment: {
@@ -113,9 +115,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       ACR_REGISTRY_PORT: String(ports.registry),
       ACR_REGISTRY_DATA_VOLUME: join(folder, 'data')
     },
+    folders: [join(folder, 'data'), sockets],
     ready: 'registry started'
   })
-  const proxy = createModuleProcess({
+  const proxy = module({
     name: 'api-proxy',
     main: new URL('../../modules/api-proxy/src/main.ts', import.meta.url),
     environment: {
@@ -126,6 +129,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       // Development has no workload API, hence no certificate from it.
       ...(identity === 'runtime' ? {} : { API_PROXY_CERTIFICATE_VOLUME: join(folder, 'certificates') })
     },
+    folders: [sockets],
     ready: 'door opened'
   })
 

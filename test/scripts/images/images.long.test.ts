@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, type TestContext, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { modulesFromImages } from '../../../scripts/simulation/image-modules.ts'
 import { passwordHash } from '../../fixtures/password-hash.ts'
 import { freePorts } from '../../fixtures/ports.ts'
 import { basicAuthorization } from '../../fixtures/push-image.ts'
-import { requireTool } from '../../fixtures/tools.ts'
-import { type Container, runContainer } from './container.ts'
+import { skipWithout } from '../../fixtures/tools.ts'
+import { startJourney } from '../../journeys/journey.ts'
+import { createModuleContainer } from '../../simulators/module-container.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..', '..', '..')
@@ -18,39 +28,74 @@ const modules = ['connected-registry', 'api-proxy']
 const mostBytes = 80e6
 const password = 'pull-and-push'
 
-test('the images are built without an engine, small and the same each time, and distribute themselves', async (t) => {
-  const tools = ['apt-get', 'dpkg-deb', 'umoci', 'runc', 'skopeo'].map((tool) => requireTool(t, tool))
-  if (tools.includes(undefined)) return
+const tools = ['apt-get', 'dpkg-deb', 'umoci', 'runc', 'skopeo']
+
+describe('the images of the modules, built without an engine', { skip: skipWithout(tools) }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'images-'))
-  // After the containers in it are gone.
+  const images = join(folder, 'images')
+  let built: readonly Built[] = []
+  before(async () => {
+    built = await build(images)
+  })
   after(() => rmSync(folder, { recursive: true, force: true }))
 
-  const first = await build(join(folder, 'first'), [])
-  const again = await build(join(folder, 'again'), ['--platform', 'amd64'])
+  test('are small, have bills of materials, and the same input gives the same digests', async () => {
+    const again = await build(join(folder, 'again'))
 
-  assert.equal(first.length, 4)
-  assert.ok(first.every(({ sizeBytes }) => sizeBytes <= mostBytes))
-  const amd64 = first.filter(({ platform }) => platform === 'amd64')
-  assert.deepEqual(
-    again.map(({ digest }) => digest),
-    amd64.map(({ digest }) => digest)
-  )
-  for (const module of modules) assertLayout(join(folder, 'first', module))
+    assert.equal(built.length, 4)
+    assert.ok(built.every(({ sizeBytes }) => sizeBytes <= mostBytes))
+    assert.deepEqual(
+      again.map(({ digest }) => digest),
+      built.map(({ digest }) => digest)
+    )
+    for (const module of modules) assertLayout(join(images, module))
+  })
 
-  const { registry, proxy, door } = await runPair(t, folder)
-  mkdirSync(join(folder, 'pulled'))
-  for (const module of modules) {
-    const layout = `oci:${join(folder, 'first', module)}:0.1.0`
-    const site = `docker://${door}/${module}:0.1.0`
-    await run('skopeo', ['copy', '--all', '--dest-tls-verify=false', `--dest-creds=line-1:${password}`, layout, site])
-    const pulled = join(folder, 'pulled', module)
-    const source = ['--src-tls-verify=false', `--src-creds=line-1:${password}`]
-    await run('skopeo', ['copy', '--all', ...source, site, `oci:${pulled}:0.1.0`], { timeout: 120_000 })
-    assert.equal(indexOf(pulled).manifests[0].digest, indexOf(join(folder, 'first', module)).manifests[0].digest)
-  }
-  assert.equal(await proxy.stop(), 0)
-  assert.equal(await registry.stop(), 0, registry.output())
+  test('distribute themselves: pushed and pulled through the pair that runs from them', async (t) => {
+    const { registry, proxy, door } = await runPair(t, folder, images)
+    mkdirSync(join(folder, 'pulled'))
+
+    for (const module of modules) {
+      const layout = `oci:${join(images, module)}:0.1.0`
+      const site = `docker://${door}/${module}:0.1.0`
+      await run('skopeo', ['copy', '--all', '--dest-tls-verify=false', `--dest-creds=line-1:${password}`, layout, site])
+      const pulled = join(folder, 'pulled', module)
+      const source = ['--src-tls-verify=false', `--src-creds=line-1:${password}`]
+      await run('skopeo', ['copy', '--all', ...source, site, `oci:${pulled}:0.1.0`], { timeout: 120_000 })
+      assert.equal(indexOf(pulled).manifests[0].digest, indexOf(join(images, module)).manifests[0].digest)
+    }
+
+    assert.deepEqual([await proxy.stop(), await registry.stop()], [0, 0])
+  })
+
+  test('serve a site in the simulated world, without a shell and read-only, also after a kill', async (t) => {
+    const containers = join(folder, 'site')
+    const journey = await startJourney(t, { module: modulesFromImages(images, containers) })
+    if (!journey) return
+    const { skopeo, world } = journey
+
+    await skopeo.pull('demo/app:1.0', join(folder, 'app:1.0'))
+    await world.registry.stop('SIGKILL')
+    await world.cloud!.stop()
+    await world.registry.start()
+    await skopeo.pull('hello-world:latest', join(folder, 'hello:1.0'))
+
+    for (const module of modules) {
+      const rootFileSystem = join(containers, module, 'rootfs')
+      assert.ok(existsSync(join(rootFileSystem, 'usr/local/bin/node')))
+      assert.ok(!existsSync(join(rootFileSystem, 'bin/sh')) && !existsSync(join(rootFileSystem, 'usr/bin')))
+      assert.equal(findWritten(rootFileSystem), undefined)
+    }
+    assert.deepEqual([await world.proxy.stop(), await world.registry.stop()], [0, 0])
+  })
 })
+
+/** What belongs to the modules' user beyond what the image gives it. */
+function findWritten(rootFileSystem: string): string | undefined {
+  return readdirSync(rootFileSystem, { recursive: true, encoding: 'utf8' }).find(
+    (path) => !/^(home\/node|var\/acr\/data)$/.test(path) && lstatSync(join(rootFileSystem, path)).uid === 1000
+  )
+}
 
 interface Built {
   readonly platform: string
@@ -58,9 +103,9 @@ interface Built {
   readonly sizeBytes: number
 }
 
-async function build(output: string, options: readonly string[]): Promise<readonly Built[]> {
+async function build(output: string): Promise<readonly Built[]> {
   const program = join(root, 'scripts', 'images.ts')
-  const { stdout } = await run(process.execPath, [program, '--output', output, ...options], { timeout: 600_000 })
+  const { stdout } = await run(process.execPath, [program, '--output', output], { timeout: 600_000 })
   return stdout.split('\n').flatMap((line) => {
     const [, platform, digest, megabytes] = /^\S+ {2}(\S+) {2}(sha256:\w+) {2}([\d.]+) MB$/.exec(line) ?? []
     return platform && digest ? [{ platform, digest, sizeBytes: Number(megabytes) * 1e6 }] : []
@@ -95,8 +140,9 @@ function read(layout: string, digest: string): any {
 }
 
 /** The two modules from their images, configured as outside of IoT Edge; both answer when this resolves. */
-async function runPair(t: TestContext, folder: string) {
+async function runPair(t: TestContext, folder: string, images: string) {
   const [registryPort, doorPort] = await freePorts(2)
+  const data = join(folder, 'volume')
   const settings = {
     mode: 'ReadWrite',
     clientTokens: [
@@ -107,40 +153,35 @@ async function runPair(t: TestContext, folder: string) {
       }
     ]
   }
-  const registry = await runContainer(t, {
-    image: `${join(folder, 'first', 'connected-registry')}:0.1.0-amd64`,
-    folder,
-    name: 'connected-registry',
-    volume: '/var/acr/data',
-    files: { 'settings.json': JSON.stringify(settings) },
+  mkdirSync(data)
+  writeFileSync(join(data, 'settings.json'), JSON.stringify(settings))
+  const containers = join(folder, 'containers')
+  const imageOf = (module: string) => `${join(images, module)}:0.1.0-amd64`
+  const registry = createModuleContainer({
+    ...{ name: 'connected-registry', image: imageOf('connected-registry'), folder: containers },
+    mounts: [{ source: data, destination: '/var/acr/data' }],
     environment: {
       ACR_REGISTRY_HOST: '127.0.0.1',
       ACR_REGISTRY_PORT: String(registryPort),
       ACR_REGISTRY_SETTINGS: '/var/acr/data/settings.json'
-    }
+    },
+    ready: 'registry started'
   })
-  const proxy = await runContainer(t, {
-    image: `${join(folder, 'first', 'api-proxy')}:0.1.0-amd64`,
-    folder,
-    name: 'api-proxy',
+  const proxy = createModuleContainer({
+    ...{ name: 'api-proxy', image: imageOf('api-proxy'), folder: containers },
+    mounts: [],
     environment: {
       API_PROXY_HOST: '127.0.0.1',
       API_PROXY_TLS: 'off',
       NGINX_DEFAULT_PORT: String(doorPort),
       CONNECTED_ACR_ROUTE_ADDRESS: `127.0.0.1:${registryPort}`
-    }
+    },
+    ready: 'door opened'
   })
+  t.after(() => Promise.all([registry.stop('SIGKILL'), proxy.stop('SIGKILL')]))
+  await Promise.all([registry.start(), proxy.start()])
   const door = `127.0.0.1:${doorPort}`
-  await answered(`http://${door}/v2/`, [registry, proxy])
+  const headers = { authorization: basicAuthorization('line-1', password) }
+  assert.equal((await fetch(`http://${door}/v2/`, { headers })).status, 200)
   return { registry, proxy, door }
-}
-
-async function answered(url: string, containers: readonly Container[]): Promise<void> {
-  const authorization = basicAuthorization('line-1', password)
-  for (let attempt = 0; attempt < 150; attempt++) {
-    const answer = await fetch(url, { headers: { authorization } }).catch(() => undefined)
-    if (answer?.status === 200) return
-    await pause(200)
-  }
-  throw new Error(`${url} did not answer: ${containers.map((container) => container.output()).join('\n')}`)
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { chmod, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -110,6 +110,8 @@ export function createWorkloadApi(options: WorkloadApiOptions): WorkloadApi {
       if (socketPath !== undefined) await rm(socketPath, { force: true })
       await once(socketPath === undefined ? server.listen(port, '127.0.0.1') : server.listen(socketPath), 'listening')
       if (socketPath === undefined) port = (server.address() as AddressInfo).port
+      // Modules have users of their own.
+      else await chmod(socketPath, 0o666)
     },
     async stop() {
       const closed = new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)))
