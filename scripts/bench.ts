@@ -10,6 +10,7 @@ import { measureIdleRound } from './bench/idle-round.ts'
 import { measureLatency } from './bench/latency.ts'
 import { measureManyTags } from './bench/many-tags.ts'
 import { measureIdleMemory, peakMemory } from './bench/memory.ts'
+import { measureProxy } from './bench/proxy.ts'
 import { factTableOf, type Row, rowOf, type Sample, tableOf } from './bench/report.ts'
 import { type RoundsOptions, runRounds } from './bench/rounds.ts'
 import { smallRequestLines } from './bench/small-requests.ts'
@@ -42,6 +43,11 @@ async function bench(given: BenchArguments): Promise<void> {
     const samples = [...(await measureLines(given, contenders))]
     if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))
     facts.push(...(await measureFacts(given, contenders)))
+    if (given.groups.includes('proxy')) {
+      const proxy = await measureProxy(folder, given.scale, { ...roundsOf(given), profile: given.profile })
+      samples.push(...proxy.samples)
+      facts.push(...proxy.facts)
+    }
     if (given.groups.includes('memory')) facts.push(peakMemory(contenders, peaksOf(samples)))
     await tell(given, rowsOf(samples), facts)
   } finally {
@@ -89,7 +95,7 @@ async function tell({ scale, json }: BenchArguments, rows: readonly Row[], facts
   process.stdout.write(
     `\n${machine.processors} x ${machine.model}, Node ${machine.node}, up to ${scale.rounds} rounds\n\n`
   )
-  if (rows.length > 0) process.stdout.write(`${tableOf(rows)}\n`)
+  for (const one of Map.groupBy(rows, ({ between }) => between[0]).values()) process.stdout.write(`${tableOf(one)}\n`)
   if (facts.length > 0) process.stdout.write(`${factTableOf(facts)}\n`)
   if (json) await writeFile(json, `${JSON.stringify({ machine, scale, rows, facts }, undefined, 2)}\n`)
 }

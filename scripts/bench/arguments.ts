@@ -14,7 +14,8 @@ export interface BenchArguments {
 export const usage = `npm run bench -- [options] [group...]
 
 Measures this registry beside docker-registry (Debian's), and beside distribution 3.x (registry) and zot where they are
-on the PATH: medians of interleaved rounds, and their ratios. Groups: ${groups.join(', ')}; all where none is named.
+on the PATH; group proxy: the API proxy beside nginx, by curl and wrk. Medians of interleaved rounds, and their
+ratios. Groups: ${groups.join(', ')}; all where none is named.
 
   --quick            one small round
   --rounds N         rounds (default ${fullScale.rounds})

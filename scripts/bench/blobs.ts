@@ -92,7 +92,7 @@ async function withConnection(contender: Contender, work: (target: Target) => Pr
 }
 
 /** Behind the registry's back, which is not asked for them again. Each keeps a blob in a file or folder named by its hash. */
-async function removeBlobs(folder: string, digests: readonly string[]): Promise<void> {
+export async function removeBlobs(folder: string, digests: readonly string[]): Promise<void> {
   const hashes = digests.map((digest) => digest.slice(digest.indexOf(':') + 1))
   for (const name of await readdir(folder, { recursive: true })) {
     if (name.includes('blobs/sha256/') && hashes.includes(basename(name))) {

@@ -177,14 +177,14 @@ async function startProgram({ name, program, folder }: Program, configure: (port
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGTERM')
   await once(child, 'exit')
 }
 
 /** A program that does not say when it serves is asked until it does. */
-async function answers(port: number): Promise<void> {
+export async function answers(port: number): Promise<void> {
   const until = performance.now() + startTimeoutMs
   for (;;) {
     try {

@@ -7,6 +7,8 @@ export interface Line {
   readonly group: Group
   readonly unit: 'requests' | 'operations' | 'MiB'
   readonly target?: Target
+  /** Whom the ratios are of and against, where it is not this registry and docker-registry. */
+  readonly between?: readonly [own: string, other: string]
   /** Bytes that the work of one round lays down in files, about. */
   readonly written?: number
   /** Fills a contender, once, before the first round. */
@@ -30,6 +32,7 @@ export const groups = [
   'pushes',
   'zb',
   'access',
+  'proxy',
   'latency',
   'many-tags',
   'idle-round',

@@ -11,6 +11,12 @@ export function cpuSeconds(pid: number): number {
   return ticks / ticksPerSecond + childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), 0)
 }
 
+/** Those that programs took which this process started and which have ended. */
+export function endedSeconds(): number {
+  const [user = 0, system = 0] = statOf(process.pid).slice(13, 15).map(Number)
+  return (user + system) / ticksPerSecond
+}
+
 /**
  * MiB in memory now (`VmRSS`), what of it is the process's own and no file such as its program (`RssAnon`), and the most
  * since `forgetPeak` (`VmHWM`).

@@ -99,13 +99,14 @@ export async function read(target: Target, method: 'GET' | 'HEAD', path: string)
   return bytes
 }
 
-async function beginUpload(target: Target): Promise<string> {
+/** Resolves to the session's location, a path. */
+export async function beginUpload(target: Target): Promise<string> {
   const path = `/v2/${target.repository}/blobs/uploads/`
   return locationOf(await expect(target, { method: 'POST', path, headers: target.authorization }, 202))
 }
 
 async function finishUpload(target: Target, location: string, blob: Blob): Promise<void> {
-  const path = `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(blob.digest)}`
+  const path = finishPath(location, blob)
   const headers = `${target.authorization}Content-Type: application/octet-stream\r\n`
   await expect(target, { method: 'PUT', path, headers, content: blob }, 201)
 }
@@ -114,6 +115,10 @@ async function expect({ connection }: Target, request: Request, status: number):
   const answer = await connection.send(request)
   if (answer.status === status) return answer
   throw new Error(`${request.method} ${request.path.split('?')[0]} answered ${answer.status}, not ${status}`)
+}
+
+export function finishPath(location: string, { digest }: Blob): string {
+  return `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`
 }
 
 function locationOf({ head }: Answer): string {

@@ -19,7 +19,9 @@ export interface Row {
   readonly group: string
   readonly unit: string
   readonly contenders: Readonly<Record<string, Figures>>
-  /** Medians of the ratios of each round: this registry's speed and CPU for each unit over the reference's. */
+  /** Whose work the row is about, and beside whom. */
+  readonly between: readonly [own: string, other: string]
+  /** Medians of the ratios of each round: one's speed and CPU for each unit over the other's. */
   readonly ratio?: { readonly speed: number; readonly cpu: number }
   readonly target?: Line['target']
   readonly met?: boolean
@@ -46,12 +48,14 @@ const cpuUnits = {
 export function rowOf(line: Line, samples: readonly Sample[]): Row {
   const names = [...new Set(samples.map(({ contender }) => contender))]
   const of = (name: string) => samples.filter(({ contender }) => contender === name)
-  const ratio = ratioOf(of(ours), of(reference))
+  const between = line.between ?? ([ours, reference] as const)
+  const ratio = ratioOf(of(between[0]), of(between[1]))
   return {
     work: line.name,
     group: line.group,
     unit: line.unit,
     contenders: Object.fromEntries(names.map((name) => [name, figuresOf(of(name))])),
+    between,
     ratio,
     target: line.target,
     met: ratio && line.target && isMet(ratio, line.target)
@@ -100,16 +104,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** One readable table: ours beside the reference, the ratios, and what was wanted. */
+/** One readable table: ours beside the reference, the ratios, and what was wanted. The rows are all of one and the same. */
 export function tableOf(rows: readonly Row[]): string {
-  const others = [...new Set(rows.flatMap(({ contenders }) => Object.keys(contenders)))].filter((name) => name !== ours)
-  const head = ['work', 'unit', ours, ...others, 'speed', 'CPU', 'wanted', 'p99 ms', 'CPU of one', 'client']
+  const own = rows[0]?.between[0] ?? ours
+  const others = [...new Set(rows.flatMap(({ contenders }) => Object.keys(contenders)))].filter((name) => name !== own)
+  const head = ['work', 'unit', own, ...others, 'speed', 'CPU', 'wanted', 'p99 ms', 'CPU of one', 'client']
   return layOut([head, ...rows.map((row) => cellsOf(row, others))])
 }
 
-function cellsOf({ work, unit, contenders, ratio, target, met }: Row, others: readonly string[]): readonly string[] {
-  const mine = contenders[ours]
-  const speeds = [ours, ...others].map((name) => (contenders[name] ? `${digits(contenders[name].speed)}` : '-'))
+function cellsOf(
+  { work, unit, contenders, between, ratio, target, met }: Row,
+  others: readonly string[]
+): readonly string[] {
+  const mine = contenders[between[0]]
+  const speeds = [between[0], ...others].map((name) => (contenders[name] ? `${digits(contenders[name].speed)}` : '-'))
   const cpuUnit = cpuUnits[unit as Line['unit']].text
   return [
     work,
