@@ -6,10 +6,13 @@ import { type TestContext, test } from 'node:test'
 import { createActivations } from '../../modules/connected-registry/src/children/activations.ts'
 import { openStore } from '../../modules/connected-registry/src/store.ts'
 import { anImage } from '../fixtures/image-builder.ts'
+import { freePorts } from '../fixtures/ports.ts'
+import { basicAuthorization } from '../fixtures/push-image.ts'
 import { connectionString } from '../simulators/world.ts'
 import { aChild, dayMs } from './children/some-children.ts'
 import { aToken, password, serveRegistry } from './http/served-registry.ts'
 import { aClient, below, childEntry, type Layer, openLayer } from './layers.ts'
+import { clientToken } from './running-app.ts'
 
 const site4 = { name: 'layer-4', password: 'four=password/+' }
 const site3 = { name: 'layer-3', password: 'three=password/+' }
@@ -79,6 +82,25 @@ test('after a restart without a parent clients of the parent are known, and cont
 
   assert.equal(await again.tag('plant/a', '1.0'), image.manifest.descriptor.digest)
   assert.equal((await again.send('GET', '/v2/', 'Basic bm9ib2R5Og==')).status, 401)
+})
+
+test('before a child has heard its parent, who is not known is told to come again, not that a login is wrong', async (t) => {
+  const [port = 0] = await freePorts(1)
+  const own = await clientToken({ name: 'own' })
+  const lower = await openLayer(t, { settings: { ...below(`127.0.0.1:${port}`, site4), clientTokens: [own] } })
+  const wrong = basicAuthorization('own', 'wrong')
+
+  const before = await lower.get('/v2/')
+  assert.deepEqual([before.status, before.headers.get('retry-after')], [503, '10'])
+  assert.match(before.text, /the parent has not told its client tokens yet/)
+  assert.equal((await lower.get('/v2/', wrong)).status, 401)
+  assert.equal((await lower.get('/acr/oauth2/token?service=x')).status, 503)
+
+  const settings = { clientTokens: [await aClient()], repositories: ['plant/a', 'plant/b'] }
+  await openLayer(t, { settings: { ...settings, children: [await childEntry(site4)] }, port })
+  await following(lower)
+  assert.equal((await lower.get('/v2/')).status, 200)
+  assert.equal((await lower.get('/v2/', basicAuthorization('nobody', 'x'))).status, 401)
 })
 
 interface Tree {

@@ -116,7 +116,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     problem = opened.problem
     site.trust(trusted)
     const { registry, children } = site
-    const access = createClosedAccess(site.access, areTokensAwaited)
+    const access = createClosedAccess(site.access, awaitedTokens)
     const mode = () => sources.current.mode
     const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
@@ -184,8 +184,12 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   }
 
   /** Where the tokens are not told yet, who is not known may be right all the same. */
-  function areTokensAwaited(): boolean {
-    return sources.lacksTokens || (edge !== undefined && !desired && store?.state.data.desired === undefined)
+  function awaitedTokens(name: string | undefined): string | undefined {
+    if (sources.lacksTokens) return 'the client tokens are not known: settings were refused'
+    if (edge && !desired && store?.state.data.desired === undefined) return 'the module twin was not heard yet'
+    // A token that is configured here is not the parent's to tell; what was issued was issued for a token that was known.
+    const isParents = name !== undefined && !sources.current.clientTokens.some((token) => token.name === name)
+    return isParents && site?.isParentAwaited() ? 'the parent has not told its client tokens yet' : undefined
   }
 
   async function stop(): Promise<void> {

@@ -49,6 +49,8 @@ export interface Site {
   readonly delegation?: Pick<Delegation, 'status'>
   /** The connected registries below this one. */
   readonly children: Children
+  /** The parent may still name client tokens: it was never heard, and may be a connected registry. */
+  isParentAwaited(): boolean
   /** The channel to a parent that is a connected registry. */
   readonly gateway?: Pick<GatewayLink, 'details' | 'isFollowing' | 'changed'>
   /** Both undefined: there is no store to sync into, and to clean. */
@@ -173,6 +175,9 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     delegation,
     children,
     gateway,
+    // A first sync that is complete without a config was with a plain parent, unless the file that keeps the config is lost.
+    isParentAwaited: () =>
+      gateway.isAwaited() && (store.stateProblem !== undefined || !firstSync.isComplete(settings().connection)),
     engine,
     garbage,
     apply: ({ connection, repositories, schedule, mode, storageQuotaBytes, garbageCollection }) => {
@@ -213,6 +218,7 @@ export async function createClosedSite({
     registry: createUnavailableRegistry(),
     access: createClosedAccess(createAccess({ tokens, signingKeys, instanceId: 'closed', log })),
     children: createUnavailableChildren(),
+    isParentAwaited: () => false,
     apply: () => {},
     trust: () => {},
     traffic: () => noTraffic,

@@ -1,6 +1,6 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { Context, Middleware } from 'koa'
-import { RegistryError } from '../protocol/errors.ts'
+import { type ErrorCode, RegistryError } from '../protocol/errors.ts'
 import { fullReason, lostReason } from '../registry/uploads.ts'
 import { apiVersion } from './answer.ts'
 import { discardBody, hasBody, hasSmallBody } from './request-body.ts'
@@ -37,7 +37,8 @@ async function answerFailure(ctx: Context, failure: RegistryError): Promise<void
   if (hasSmallBody(req)) await discardBody(req)
   if (req.socket.destroyed) return
   const body = JSON.stringify(failure.body)
-  const retry = failure.code === 'TOOMANYREQUESTS' ? { 'Retry-After': secondsToWait(failure) } : {}
+  const wait = secondsToWait(failure)
+  const retry = wait === undefined ? {} : { 'Retry-After': wait }
   const content = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
   res.writeHead(failure.status, { ...apiVersion, ...content, ...retry })
   if (!hasBody(req) || req.complete) return void res.end(body)
@@ -46,11 +47,13 @@ async function answerFailure(ctx: Context, failure: RegistryError): Promise<void
   res.end()
 }
 
-/** As many as whoever refused it knows of, else one. */
-function secondsToWait({ detail }: RegistryError): number {
+/** As many as whoever refused it knows of, else these; undefined where waiting is no use. */
+function secondsToWait({ code, detail }: RegistryError): number | undefined {
   const isKnown = typeof detail === 'object' && detail !== null && 'retryAfterSeconds' in detail
-  return isKnown ? Number(detail.retryAfterSeconds) : 1
+  return isKnown ? Number(detail.retryAfterSeconds) : passing[code]
 }
+
+const passing: Partial<Record<ErrorCode, number>> = { TOOMANYREQUESTS: 1, UNAVAILABLE: 10 }
 
 function logUnexpected(log: Log, ctx: Context, error: unknown): void {
   log.error({ err: error, method: ctx.method, path: pathOf(ctx.req.url) }, 'request failed')

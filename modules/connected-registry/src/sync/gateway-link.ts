@@ -24,6 +24,8 @@ export interface GatewayLink {
   refresh(signal: AbortSignal): Promise<void>
   /** Whether what changes above is told here within a second. */
   isFollowing(): boolean
+  /** The parent may be one that configures this registry, and has not done so yet. */
+  isAwaited(): boolean
   details(): readonly NewDetail[]
   /** The stores above this one, the nearest first. */
   ancestors(): readonly string[]
@@ -238,6 +240,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
     },
     refresh: async (signal) => current?.session.refresh(signal),
     isFollowing: () => current?.isFollowing() ?? false,
+    isAwaited: () => current !== undefined && current.session.etag === undefined && current.session.state !== 'plain',
     details: () => current?.session.details ?? [],
     ancestors: () => current?.session.ancestors ?? [],
     changed: () => current?.ring(),
