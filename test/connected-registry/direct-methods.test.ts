@@ -57,6 +57,21 @@ test('sync says why where nothing can be synced', async () => {
   }
 })
 
+test('deactivate and readmit say whether there was an instance, and which payload they want', async () => {
+  const site = await siteWith(async () => undefined)
+  const asked: string[] = []
+  const act = (verb: string) => async (name: string) => asked.push(`${verb} ${name}`) < 3
+  Object.assign(site.children, { deactivate: act('deactivate'), readmit: act('readmit') })
+  const { deactivate, readmit } = createDirectMethods(() => site, reporting)
+
+  assert.equal((await deactivate!({ name: 'layer4' })).status, 200)
+  assert.equal((await readmit!({ name: 'layer4' })).status, 200)
+  assert.equal((await deactivate!({ name: 'layer4' })).status, 404)
+  assert.equal((await readmit!({ name: 'layer4' })).status, 404)
+  assert.deepEqual(asked, ['deactivate layer4', 'readmit layer4', 'deactivate layer4', 'readmit layer4'])
+  for (const method of [deactivate!, readmit!]) assert.equal((await method({ named: 'layer4' })).status, 400)
+})
+
 test('status answers with everything, or with the summary where that is too long for an answer', async () => {
   const long = { ...reporting, status: async () => ({ text: 'x'.repeat(130 * 1024) }) }
 

@@ -132,7 +132,6 @@ test('a second instance of a name is told so, and has the name once it was freed
   const codes = async () => (await second.status()).statusDetails.map(({ code }) => code)
 
   await second.until(async () => (await codes()).includes('ALREADY_ACTIVATED'))
-  await first.stop()
   await upper.stop()
   const store = await openStore(upper.dataVolume)
   await createActivations(store.records, () => new Date()).deactivate(site4.name)
@@ -141,6 +140,8 @@ test('a second instance of a name is told so, and has the name once it was freed
 
   await following(second)
   await second.until(async () => !(await codes()).includes('ALREADY_ACTIVATED'))
+  // The first one still runs, and does not come back.
+  await first.line(({ msg, code }) => msg === 'status detail appeared' && code === 'DEACTIVATED')
 })
 
 test('a registry that is above its own parent syncs nothing, and says so', async (t) => {

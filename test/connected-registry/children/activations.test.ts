@@ -18,9 +18,41 @@ test('one instance a name: another one is refused until the name is freed, in wh
   assert.equal(await activations.deactivate('Site-A'), true)
   assert.equal(await activations.deactivate('site-a'), false)
   await activations.activate('site-a', second)
-  await assert.rejects(activations.require('site-a', 'one'), { code: 'NOT_ACTIVATED' })
+  await assert.rejects(activations.require('site-a', 'three'), { code: 'NOT_ACTIVATED' })
   await assert.rejects(activations.require('site-a', undefined), { code: 'NOT_ACTIVATED' })
   assert.equal((await activations.require('site-a', 'two')).instanceId, 'two')
+})
+
+test('who was freed does not take its name back, also after others had it, until it is let in again', async () => {
+  const records = createMemoryRecordStore()
+  const activations = createActivations(records, now)
+  await activations.activate('site-a', first)
+  await activations.deactivate('site-a')
+
+  const again = createActivations(records, now)
+  await assert.rejects(again.require('site-a', 'one'), { code: 'DEACTIVATED', status: 409 })
+  await assert.rejects(again.activate('site-a', first), { code: 'DEACTIVATED' })
+  await again.activate('site-a', second)
+  await assert.rejects(again.activate('site-a', first), { code: 'DEACTIVATED' })
+  await again.deactivate('site-a')
+  await assert.rejects(again.activate('site-a', first), { code: 'DEACTIVATED' })
+
+  assert.equal(await again.readmit('Site-A'), true)
+  assert.equal(await again.readmit('site-a'), false)
+  assert.equal((await again.activate('site-a', first)).instanceId, 'one')
+})
+
+test('an instance that comes while its name is freed does not slip in', async () => {
+  const activations = createActivations(createMemoryRecordStore(), now)
+  await activations.activate('site-a', first)
+
+  const [, came] = await Promise.allSettled([
+    activations.deactivate('site-a'),
+    activations.activate('site-a', { ...first, version: '0.2.0' })
+  ])
+
+  const found = await activations.require('site-a', 'one').catch(({ code }) => code)
+  assert.ok(found === 'DEACTIVATED', `${came.status} ${JSON.stringify(found)}`)
 })
 
 test('of two instances that come at the same moment one is activated', async () => {

@@ -18,12 +18,14 @@ export interface Children {
   isSynced(): boolean
   /** Undefined: no child of this registry. */
   find(name: string): Child | undefined
-  /** Throws RegistryError ALREADY_ACTIVATED. */
+  /** Throws RegistryError ALREADY_ACTIVATED or DEACTIVATED. */
   activate(child: Child, instance: Pick<Activation, 'instanceId' | 'version'>): Promise<ActivationAnswer>
-  /** Throws RegistryError NOT_ACTIVATED unless this instance is the active one. Notes that the child was heard. */
+  /** Throws RegistryError NOT_ACTIVATED or DEACTIVATED unless this instance is the active one. Notes that the child was heard. */
   require(child: Child, instanceId: string | undefined): Promise<void>
-  /** False: it was not activated. */
+  /** Frees its name for another instance. False: it was not activated. */
   deactivate(name: string): Promise<boolean>
+  /** Instances that were freed may be activated again. False: there are none. */
+  readmit(name: string): Promise<boolean>
   config(child: Child): ChildConfig
   /** As `Feed.read`. */
   messages(child: Child, request: Omit<FeedRequest, 'child' | 'currentEtag'>): Promise<MessagesPage>
@@ -108,7 +110,8 @@ export function createChildren(options: ChildrenOptions): Children {
       const { activatedAt } = await activations.require(child.name, instanceId)
       note(child, { activatedAt })
     },
-    deactivate: (name) => activations.deactivate(name),
+    deactivate: activations.deactivate,
+    readmit: activations.readmit,
     messages(child, request) {
       // Asked anew at each look: the settings may change while the child waits.
       const latest = () => {

@@ -15,6 +15,7 @@ export function createUnavailableChildren(): Children {
     activate: async () => unavailable(),
     require: async () => unavailable(),
     deactivate: async () => unavailable(),
+    readmit: async () => unavailable(),
     config: unavailable,
     messages: async () => unavailable(),
     report: unavailable,

@@ -8,6 +8,10 @@ export const registryErrors = {
   BLOB_UPLOAD_INVALID: { status: 400, message: 'blob upload invalid' },
   BLOB_UPLOAD_UNKNOWN: { status: 404, message: 'blob upload unknown to registry' },
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
+  DEACTIVATED: {
+    status: 409,
+    message: 'The connected registry was deactivated here, so that another instance takes over.'
+  },
   DENIED: { status: 403, message: 'Insufficient scopes to perform the operation' },
   DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
   GATEWAY_INVALID: { status: 400, message: 'invalid gateway request' },

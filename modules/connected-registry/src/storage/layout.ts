@@ -46,6 +46,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   feed:cursor                                     FeedCursor        how far the parent's feed was followed, and whose
  *   sync:first                                      string            the parent with which the first sync was completed
  *   activation:<child's name in lower case>         Activation        which instance is the child of that name
+ *   freed:<child's name in lower case>              [instance id]     those that were freed, for another one
  *   scrub:cursor                                    how far the reading of all content has come
  *   scrub:at                                        RFC 3339          when it last came to its end
  *   delegated:<token>                               DelegatedToken    what the parent said of a client token: password hashes, grants
@@ -126,6 +127,7 @@ export const keys = {
   feedCursor: 'feed:cursor',
   firstSync: 'sync:first',
   activation: (child: string) => `activation:${child.toLowerCase()}`,
+  freed: (child: string) => `freed:${child.toLowerCase()}`,
   looked: (repository: string) => `looked:${repository}`,
   manifests: 'manifest:',
   scrubCursor: 'scrub:cursor',

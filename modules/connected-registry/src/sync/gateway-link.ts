@@ -265,7 +265,7 @@ interface Channel {
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof ParentError && error.parentCode === 'NOT_ACTIVATED'
+  return error instanceof ParentError && (error.parentCode === 'NOT_ACTIVATED' || error.parentCode === 'DEACTIVATED')
 }
 
 /** Rung once, it is heard once, also by who listens later. */

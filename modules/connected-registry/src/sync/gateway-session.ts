@@ -181,5 +181,6 @@ function loopDetail(host: string): NewDetail {
 function refusalDetail(error: unknown): NewDetail {
   const code = error instanceof ParentError ? error.parentCode : undefined
   const detail = detailOf(error, 'gateway')
-  return code === 'ALREADY_ACTIVATED' || code === 'NOT_ACTIVATED' ? { ...detail, type: 'Parent', code } : detail
+  const isOurs = code === 'ALREADY_ACTIVATED' || code === 'NOT_ACTIVATED' || code === 'DEACTIVATED'
+  return isOurs ? { ...detail, type: 'Parent', code } : detail
 }

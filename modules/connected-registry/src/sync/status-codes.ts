@@ -63,7 +63,12 @@ export const statusCodes = {
     'another instance is active above under our name',
     'at the parent the direct method `deactivate`, or another name'
   ),
-  NOT_ACTIVATED: cause('Parent', 'the parent freed our name, or lost its store', 'goes by itself, within minutes'),
+  DEACTIVATED: cause(
+    'Parent',
+    'an operator freed our name above, for another instance',
+    'end this one; or at the parent the direct method `readmit`'
+  ),
+  NOT_ACTIVATED: cause('Parent', 'the parent lost its store', 'goes by itself, within minutes'),
   PARENT_LOOP: cause(
     'Parent',
     'this registry is above its own parent: nothing is synced',
