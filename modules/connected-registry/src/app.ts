@@ -180,7 +180,8 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   }
 
   function readiness() {
-    return obstaclesOf({ isStopping: stopping.signal.aborted, problem, areTokensAwaited: areTokensAwaited() })
+    const areTokensAwaited = awaitedTokens(undefined) !== undefined
+    return obstaclesOf({ isStopping: stopping.signal.aborted, problem, areTokensAwaited })
   }
 
   /** Where the tokens are not told yet, who is not known may be right all the same. */
