@@ -46,6 +46,13 @@ for (const [name, port] of Object.entries(ports)) {
     assert.match(amd64, new RegExp(`^CMD \\["node", (?:"--.+", )?"modules/${name}/src/main.ts"\\]$`, 'm'))
   })
 
+  test(`the image of ${name} asks the module itself whether it can serve, with a program that it holds`, () => {
+    const { healthcheck } = readDockerfile(dockerfile('amd64'))
+
+    assert.deepEqual(healthcheck?.command, ['node', `modules/${name}/src/health-check.ts`])
+    assert.ok(existsSync(join(root, healthcheck?.command[1] ?? '')))
+  })
+
   test(`the image of ${name} sets what simulated modules are started with`, () => {
     const { environment } = readDockerfile(dockerfile('amd64'))
 

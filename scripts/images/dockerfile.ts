@@ -6,9 +6,18 @@ export interface ImageDescription {
   readonly ports: readonly number[]
   readonly volumes: readonly string[]
   readonly command: readonly string[]
-  readonly healthcheck?: readonly string[]
+  readonly healthcheck?: Healthcheck
   /** Folders of the repository whose files the image holds, from all stages. */
   readonly sources: readonly string[]
+}
+
+export interface Healthcheck {
+  readonly command: readonly string[]
+  /** Seconds. */
+  readonly interval?: number
+  readonly timeout?: number
+  readonly startPeriod?: number
+  readonly retries?: number
 }
 
 const stages = /^FROM /m
@@ -27,7 +36,6 @@ export function readDockerfile(text: string): ImageDescription {
   const unknown = found.find(([name]) => !known.includes(name))
   if (unknown) throw new Error(`the instruction ${unknown[0]} of the Dockerfile is not known here`)
   const all = (name: string) => found.filter(([instruction]) => instruction === name).map(([, value]) => value)
-  const health = all('HEALTHCHECK').at(-1)
   return {
     workingFolder: all('WORKDIR').at(-1) ?? '/',
     environment: all('ENV').flatMap((value) => value.split(/\s+/)),
@@ -35,8 +43,25 @@ export function readDockerfile(text: string): ImageDescription {
     ports: all('EXPOSE').map(Number),
     volumes: all('VOLUME'),
     command: JSON.parse(all('CMD').at(-1) ?? '[]'),
-    healthcheck: health === undefined ? undefined : JSON.parse(health.slice(health.indexOf('['))),
+    healthcheck: all('HEALTHCHECK').map(readHealthcheck).at(-1),
     sources: lines.flatMap((line) => /^COPY (modules\/[^/]+\/src) \1$/.exec(line)?.[1] ?? [])
+  }
+}
+
+/** `--interval=30s ... CMD ["program"]`, with durations in whole seconds. */
+function readHealthcheck(value: string): Healthcheck {
+  const [, options = '', command] = /^((?:--\S+ )*)CMD (\[.*\])$/.exec(value) ?? []
+  if (command === undefined) throw new Error(`the HEALTHCHECK ${value} of the Dockerfile is not known here`)
+  const option = (name: string) => {
+    const [, digits] = new RegExp(`--${name}=(\\d+)s? `).exec(options) ?? []
+    return digits === undefined ? undefined : Number(digits)
+  }
+  return {
+    command: JSON.parse(command),
+    interval: option('interval'),
+    timeout: option('timeout'),
+    startPeriod: option('start-period'),
+    retries: option('retries')
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ImageDescription } from './dockerfile.ts'
+import type { Healthcheck, ImageDescription } from './dockerfile.ts'
 import type { Layer } from './layer.ts'
 import { type ImageDescriptor, type Layout, types } from './layout.ts'
 import type { Platform } from './platforms.ts'
@@ -55,6 +55,18 @@ function configOf(description: ImageDescription, version: string) {
     Volumes: volumes.length > 0 ? Object.fromEntries(volumes.map((path) => [path, {}])) : undefined,
     WorkingDir: workingFolder,
     Labels: { 'org.opencontainers.image.version': version, 'org.opencontainers.image.licenses': 'Apache-2.0' },
-    Healthcheck: healthcheck && { Test: ['CMD', ...healthcheck] }
+    Healthcheck: healthcheck && healthcheckOf(healthcheck)
+  }
+}
+
+// Docker's durations are nanoseconds.
+function healthcheckOf({ command, interval, timeout, startPeriod, retries }: Healthcheck) {
+  const nanoseconds = (seconds: number | undefined) => seconds && seconds * 1e9
+  return {
+    Test: ['CMD', ...command],
+    Interval: nanoseconds(interval),
+    Timeout: nanoseconds(timeout),
+    StartPeriod: nanoseconds(startPeriod),
+    Retries: retries
   }
 }

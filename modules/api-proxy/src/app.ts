@@ -9,6 +9,8 @@ import type { CertificateSource, Config } from './config.ts'
 import { createDoor } from './door.ts'
 import { createForward, formatAddress } from './forward.ts'
 import { createForwards } from './forwards.ts'
+import { answerHealth, type Obstacle } from './health.ts'
+import { createRegistryProbe, registryOf } from './registry-probe.ts'
 import { type RouteTable, routesOf } from './routes.ts'
 import { createDoorServer, type DoorServer } from './server.ts'
 import { parseSettings } from './settings.ts'
@@ -38,11 +40,23 @@ interface State {
 export function startApp({ config, log, drainMs }: AppOptions): App {
   const table = routesOf(config.places)
   const forwards = createForwards((upstream) => createForward(upstream, log))
-  const handle = createDoor({ routes: () => table, forwards, log })
+  const handle = answerHealth(createDoor({ routes: () => table, forwards, log }), readiness)
+  const probe = createRegistryProbe(() => registryOf(table))
   const opened = Promise.withResolvers<AddressInfo>()
   const state: State = { problems: [] }
   const client = config.edge && createModuleClient({ environment: config.edge, methods: {}, log })
   let server: DoorServer | undefined
+  let isStopping = false
+
+  async function readiness(): Promise<readonly Obstacle[]> {
+    const obstacles: Obstacle[] = []
+    if (isStopping) obstacles.push({ code: 'STOPPING', description: 'the door is closing' })
+    if (state.expiration && state.expiration.getTime() <= Date.now()) {
+      const description = `the certificate expired at ${state.expiration.toISOString()}`
+      obstacles.push({ code: 'CERTIFICATE_EXPIRED', description })
+    }
+    return [...obstacles, ...(await probe())]
+  }
 
   /** Each change is rare and worth a message of its own. */
   function report(): void {
@@ -87,6 +101,7 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
   return {
     opened: opened.promise,
     async stop() {
+      isStopping = true
       watch?.stop()
       await Promise.all([server?.stop(AbortSignal.timeout(drainMs)), client?.stop()])
       forwards.close()

@@ -32,12 +32,18 @@ FROM b
 # a comment
 ENV A=1 \\
     B=2
-HEALTHCHECK --interval=30s CMD ["node", "health.ts"]
+HEALTHCHECK --interval=30s --start-period=5s --retries=3 CMD ["node", "health.ts"]
 CMD ["node", "main.ts"]
 `)
 
   assert.deepEqual(description.environment, ['A=1', 'B=2'])
-  assert.deepEqual(description.healthcheck, ['node', 'health.ts'])
+  assert.deepEqual(description.healthcheck, {
+    command: ['node', 'health.ts'],
+    interval: 30,
+    timeout: undefined,
+    startPeriod: 5,
+    retries: 3
+  })
   assert.deepEqual(description.sources, ['modules/x/src'])
   assert.equal(description.workingFolder, '/')
 })
