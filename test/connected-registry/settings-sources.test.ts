@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { formatRepositoryPattern } from '../../modules/connected-registry/src/protocol/repository-pattern.ts'
 import { openSettingsSources, type SettingsSources } from '../../modules/connected-registry/src/settings-sources.ts'
-import { aToken, connectionString } from './some-settings.ts'
+import { aToken, connectionString, environment } from './some-settings.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
 
 interface Opened {
@@ -18,7 +18,7 @@ async function open(
   t: TestContext,
   { settings = {}, settingsFile }: { settings?: Readonly<Record<string, unknown>>; settingsFile?: string } = {}
 ): Promise<Opened> {
-  const config = { settings, settingsFile, environment: {} }
+  const config = { settings, settingsFile, environment }
   const sources = await openSettingsSources(config, { lookMs: 10 })
   t.after(sources.close)
   const events = new EventEmitter()
@@ -103,6 +103,29 @@ test('a parent must not say who the parent is, and what it says wrong is refused
   assert.equal(sources.takeParent({ repositories: ['other'], mode: 'Mirror' }), false)
   assert.deepEqual(names(sources), ['parent'])
   assert.equal(sources.isIncomplete, false)
+})
+
+test('where the environment names the parent and nobody says who the clients are, the parent proves them', async (t) => {
+  const { sources } = await open(t, { settings: { connectionString } })
+  const anyName = [{ kind: 'prefix', prefix: '' }]
+  assert.deepEqual(sources.current.delegatedNames, anyName)
+
+  sources.takeTwin({ $version: 1 })
+  assert.deepEqual(sources.current.delegatedNames, anyName)
+
+  sources.takeTwin({ $version: 2, clientTokens: [] })
+  assert.deepEqual(sources.current.delegatedNames, [])
+})
+
+test('no client is proved by the parent unasked where a source that may say who they are is wrong, or where the twin names the parent', async (t) => {
+  const { sources: refused } = await open(t, { settings: { connectionString } })
+  const { sources: ofTwin } = await open(t)
+
+  refused.takeTwin({ $version: 1, clientTokens: 'line-1' })
+  ofTwin.takeTwin({ $version: 1, connectionString })
+
+  assert.deepEqual(refused.current.delegatedNames, [])
+  assert.deepEqual(ofTwin.current.delegatedNames, [])
 })
 
 test('what the twin no longer says is said by the file again', async (t) => {

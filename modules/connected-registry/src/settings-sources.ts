@@ -14,7 +14,8 @@ export type Desired = Readonly<Record<string, Json>>
 
 /**
  * The settings in force: the parent's, then environment, then file, then twin, later ones winning key by key. A document with a wrong value
- * is refused whole: what its source said before stays in force, and every problem is named until the source is right.
+ * is refused whole: what its source said before stays in force, and every problem is named until the source is right. Where the
+ * environment says who the parent is and nobody says who the clients are, the parent proves them.
  */
 export interface SettingsSources {
   readonly current: Settings
@@ -46,6 +47,7 @@ export interface SettingsSourcesOptions {
 }
 
 const sources = ['parent', 'environment', 'file', 'twin'] as const
+const anyName: Settings['delegatedNames'] = [{ kind: 'prefix', prefix: '' }]
 
 export async function openSettingsSources(
   config: Pick<Config, 'settings' | 'settingsFile' | 'environment'>,
@@ -62,9 +64,16 @@ export async function openSettingsSources(
   function take(source: SourceName, result: SettingsResult, problems = problemsOf(result)): boolean {
     if (result.kind === 'settings') taken[source] = result.settings
     refused[source] = problems
-    current = withTokens(mergeSettings(sources.map((name) => taken[name] ?? {})), taken.parent?.clientTokens)
+    const said = withTokens(mergeSettings(sources.map((name) => taken[name] ?? {})), taken.parent?.clientTokens)
+    current = asksParent() ? { ...said, delegatedNames: anyName } : said
     for (const listener of listeners) listener()
     return result.kind === 'settings'
+  }
+
+  // Manifests of ACR's connected registry say nothing of clients: it knew the tokens of its parent.
+  function asksParent(): boolean {
+    const isSilent = sources.every((source) => taken[source]?.clientTokens === undefined)
+    return taken.environment?.connection !== undefined && isSilent && !isMissing(['clientTokens'])
   }
 
   /** A source was refused and never right, and none that wins over it says all of these. */

@@ -36,6 +36,8 @@ export interface CloudRegistryOptions {
   readonly host?: string
   /** 0, the default, for any; so for `dataPort`. */
   readonly loginPort?: number
+  /** Of the data endpoint; left out: `host`. */
+  readonly dataHost?: string
   readonly dataPort?: number
   /** https where given. */
   readonly certificates?: Certificates
@@ -67,7 +69,12 @@ export function createCloudRegistry(options: CloudRegistryOptions = {}): CloudRe
   const { tokens, links, uploads, router } = createServices(options, contents, addresses)
   const serving = createServing({ router, links, faults, requests, log })
   const login = createListener({ host, port: options.loginPort, certificates, onRequest: serving('login') })
-  const data = createListener({ host, port: options.dataPort, certificates, onRequest: serving('data') })
+  const data = createListener({
+    host: options.dataHost ?? host,
+    port: options.dataPort,
+    certificates,
+    onRequest: serving('data')
+  })
 
   return {
     get loginServer() {
