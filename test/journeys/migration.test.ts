@@ -82,7 +82,7 @@ test('a device with such a manifest is in sync, and serves the clients that its 
   })
 
   const { digest, kept } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
-  assert.equal(digest, helloWorld().manifest.digest)
+  assert.equal(digest, helloWorld().manifest.descriptor.digest)
   assert.ok(kept.includes('state.json'), kept.join())
 })
 
