@@ -1,11 +1,10 @@
-import { createHmac } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { reasonOf } from './deadline.ts'
 import type { EdgeEnvironment } from './env.ts'
 import type { Log } from './log.ts'
+import { createTokenIssuer, type IssueToken } from './sas-token.ts'
 import type { Timings } from './timings.ts'
-import { createWorkload } from './workload.ts'
 
 /** Credentials in the field names of azure-iot-common's TransportConfig. */
 export interface Credentials {
@@ -17,7 +16,6 @@ export interface Credentials {
 }
 
 type CredentialsCallback = (error?: Error, credentials?: Credentials) => void
-type Sign = (data: Buffer, signal: AbortSignal) => Promise<Buffer>
 
 interface AuthenticationOptions {
   readonly environment: EdgeEnvironment
@@ -34,13 +32,13 @@ export class Authentication extends EventEmitter<{ newTokenAvailable: [Credentia
   /** azure-iot-common, AuthenticationType.Token. */
   readonly type = 1
   readonly #options: AuthenticationOptions
-  readonly #sign: Sign
+  readonly #issueToken: IssueToken
   #life = new AbortController()
 
   constructor(options: AuthenticationOptions) {
     super()
     this.#options = options
-    this.#sign = signerFor(options.environment)
+    this.#issueToken = createTokenIssuer(options.environment)
   }
 
   getDeviceCredentials(callback: CredentialsCallback): void
@@ -90,24 +88,14 @@ export class Authentication extends EventEmitter<{ newTokenAvailable: [Credentia
     }
   }
 
-  /** IoT Hub, "SAS token structure": the signature covers the resource, a line break and the expiry in seconds. */
   async #issue(signal: AbortSignal): Promise<Credentials> {
     const { deviceId, moduleId, iotHubHost, gatewayHost } = this.#options.environment
-    const resource = encodeURIComponent(`${iotHubHost}/devices/${deviceId}/modules/${moduleId}`)
-    const expiry = Math.floor((Date.now() + this.#options.timings.tokenLifeMs) / 1000)
-    const signature = (await this.#sign(Buffer.from(`${resource}\n${expiry}`), signal)).toString('base64')
     return {
       host: iotHubHost,
       deviceId,
       moduleId,
       ...(gatewayHost && { gatewayHostName: gatewayHost }),
-      sharedAccessSignature: `SharedAccessSignature sr=${resource}&sig=${encodeURIComponent(signature)}&se=${expiry}`
+      sharedAccessSignature: await this.#issueToken(this.#options.timings.tokenLifeMs, signal)
     }
   }
-}
-
-function signerFor(environment: EdgeEnvironment): Sign {
-  if (environment.kind === 'runtime') return createWorkload(environment).sign
-  const key = Buffer.from(environment.sharedAccessKey, 'base64')
-  return async (data) => createHmac('sha256', key).update(data).digest()
 }

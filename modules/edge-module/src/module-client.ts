@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from './backoff.ts'
 import { reasonOf } from './deadline.ts'
@@ -9,8 +8,8 @@ import type { Log } from './log.ts'
 import type { Methods } from './methods.ts'
 import { createReporter } from './reporter.ts'
 import { defaultTimings, type Timings } from './timings.ts'
+import { readTrustBundle } from './trust-bundle.ts'
 import type { Desired, JsonObject, Twin } from './twin.ts'
-import { createWorkload } from './workload.ts'
 
 /** This module as edgeHub knows it: its twin and its direct methods, over connections that are made anew for ever. */
 export interface ModuleClient {
@@ -100,7 +99,7 @@ export function createModuleClient(options: ModuleClientOptions): ModuleClient {
   }
 
   async function connect(): Promise<EdgeHubConnection> {
-    const ca = await trustBundle(environment, life.signal)
+    const ca = await readTrustBundle(environment, life.signal)
     // Loaded only here: a module that runs without IoT Edge never pays for the SDK.
     const { connectEdgeHub } = await import('./edge-hub-connection.ts')
     return connectEdgeHub({
@@ -152,9 +151,4 @@ export function createModuleClient(options: ModuleClientOptions): ModuleClient {
     onConnection: (listener) => void connectionListeners.push(listener),
     report: reporter.want
   }
-}
-
-function trustBundle(environment: EdgeEnvironment, signal: AbortSignal): Promise<string> {
-  if (environment.kind === 'connectionString') return readFile(environment.caFile, { encoding: 'utf8', signal })
-  return createWorkload(environment).trustBundle(signal)
 }
