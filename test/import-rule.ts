@@ -84,7 +84,7 @@ export function areaOf(path: string): string | undefined {
 function moduleArea(module: string, rest: string): string {
   if (module === 'edge-module') return rest === 'log.ts' ? 'log' : 'edge-module'
   if (module === 'connected-registry' && !rest.includes('/')) return `${module} root`
-  if (/^(main|app|config|settings|health-check)\.ts$/.test(rest)) return `${module} root`
+  if (/^(main|app|config|settings|health-check|standing)\.ts$/.test(rest)) return `${module} root`
   if (module === 'api-proxy') return rest === 'routes.ts' ? 'api-proxy routes' : 'api-proxy'
   return rest.includes('/') ? rest.split('/')[0]! : `${module} root`
 }

@@ -28,7 +28,12 @@ test('without more than the choice of plain HTTP the defaults of the original ho
   assert.deepEqual(readConfig({ ...off, NGINX_DEFAULT_PORT: '' }), {
     host: undefined,
     port: 8000,
-    places: { registry: undefined, dockerRegistry: undefined, storage: undefined },
+    places: {
+      ...{ registry: undefined, dockerRegistry: undefined, storage: undefined },
+      ...{ parent: undefined, edgeHub: undefined }
+    },
+    gatewayHost: 'edgehub',
+    ciphers: undefined,
     tlsVersions: { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' },
     certificate: { kind: 'off' },
     edge: undefined
@@ -68,6 +73,33 @@ test('addresses and versions are read as nginx reads them', () => {
   assert.deepEqual(versionsOf('TLSv1.3'), { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' })
 })
 
+test('the device above is asked at the port of this door, edgeHub by its name in the network of IoT Edge', () => {
+  const above = { IOTEDGE_PARENTHOSTNAME: 'layer5' }
+
+  const { places, gatewayHost } = readConfig({ ...edge, ...above, NGINX_DEFAULT_PORT: '443' })
+
+  assert.deepEqual(
+    [places.parent, places.edgeHub],
+    [
+      { host: 'layer5', port: 443 },
+      { host: 'edgehub', port: 443 }
+    ]
+  )
+  assert.equal(gatewayHost, 'gateway.example')
+  assert.deepEqual(readConfig({ ...off, ...above }).places.parent, { host: 'layer5', port: 8000 })
+  assert.equal(readConfig({ ...edge, ...above, API_PROXY_PARENT_PORT: '9000' }).places.parent?.port, 9000)
+  const moved = readConfig({ ...edge, API_PROXY_EDGE_HUB_ADDRESS: '127.0.0.1:9001' })
+  assert.deepEqual(moved.places.edgeHub, { host: '127.0.0.1', port: 9001 })
+})
+
+test('ciphers are those of TLS 1.2, as for nginx, and never the end of TLS 1.3', () => {
+  const ciphersOf = (text: string) => readConfig({ ...off, NGINX_DEFAULT_CIPHERS: text }).ciphers
+
+  assert.match(ciphersOf('ECDHE-RSA-AES128-GCM-SHA256') ?? '', /^TLS_AES.*:ECDHE-RSA-AES128-GCM-SHA256$/)
+  assert.equal(ciphersOf('TLS_AES_128_GCM_SHA256:HIGH:!aNULL'), 'TLS_AES_128_GCM_SHA256:HIGH:!aNULL')
+  assert.equal(ciphersOf(''), undefined)
+})
+
 test('every problem is named at once', () => {
   const problems = problemsOf({
     NGINX_DEFAULT_PORT: '80000',
@@ -75,6 +107,10 @@ test('every problem is named at once', () => {
     DOCKER_REQUEST_ROUTE_ADDRESS: 'registry:0',
     BLOB_UPLOAD_ROUTE_ADDRESS: 'blobs/x',
     NGINX_DEFAULT_TLS: 'TLSv1 TLSv1.2',
+    NGINX_DEFAULT_CIPHERS: 'ROT13',
+    IOTEDGE_PARENTHOSTNAME: 'https://layer5',
+    API_PROXY_PARENT_PORT: 'x',
+    API_PROXY_EDGE_HUB_ADDRESS: 'edge hub',
     API_PROXY_TLS: 'no',
     IOTEDGE_DEVICEID: 'edge-01'
   })
@@ -85,6 +121,10 @@ test('every problem is named at once', () => {
     'DOCKER_REQUEST_ROUTE_ADDRESS',
     'BLOB_UPLOAD_ROUTE_ADDRESS',
     'NGINX_DEFAULT_TLS',
+    'NGINX_DEFAULT_CIPHERS',
+    'IOTEDGE_PARENTHOSTNAME',
+    'API_PROXY_PARENT_PORT',
+    'API_PROXY_EDGE_HUB_ADDRESS',
     'API_PROXY_TLS',
     'IOTEDGE'
   ])

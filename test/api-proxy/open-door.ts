@@ -5,9 +5,10 @@ import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { createLog, type Log } from '@connected-registry/edge-module/log.ts'
 import { createDoor } from '../../modules/api-proxy/src/door.ts'
-import { createForward, type ForwardLimits, forwardLimits } from '../../modules/api-proxy/src/forward.ts'
+import { type ForwardLimits, forwardLimits } from '../../modules/api-proxy/src/forward.ts'
 import { createForwards } from '../../modules/api-proxy/src/forwards.ts'
-import { routesOf } from '../../modules/api-proxy/src/routes.ts'
+import { createKept } from '../../modules/api-proxy/src/kept.ts'
+import { type Places, type Route, routesOf } from '../../modules/api-proxy/src/routes.ts'
 import {
   createDoorServer,
   type DoorServer,
@@ -15,6 +16,7 @@ import {
   type ServerOptions,
   serverLimits
 } from '../../modules/api-proxy/src/server.ts'
+import { createWay, type Standing } from '../../modules/api-proxy/src/ways.ts'
 
 export const silentLog: Log = createLog({ module: 'test', level: 'None' })
 
@@ -42,6 +44,10 @@ export interface DoorOptions {
   readonly log?: Log
   readonly limits?: Partial<ForwardLimits & ServerLimits>
   readonly tls?: ServerOptions['tls']
+  /** In place of the one registry. */
+  readonly places?: Places
+  readonly added?: readonly Route[]
+  readonly standing?: Partial<Standing>
 }
 
 export interface OpenDoor {
@@ -52,8 +58,11 @@ export interface OpenDoor {
 /** The door on a free port of the loopback address, leading to the registry at `registryPort`. */
 export async function aDoor(t: TestContext, registryPort: number, options: DoorOptions = {}): Promise<OpenDoor> {
   const { host = '127.0.0.1', log = silentLog, limits, tls } = options
-  const table = routesOf({ registry: { host, port: registryPort } })
-  const forwards = createForwards((upstream) => createForward(upstream, log, { ...forwardLimits, ...limits }))
+  const table = routesOf(options.places ?? { registry: { host, port: registryPort } }, options.added)
+  const standing = { ...nobodysStanding, ...options.standing }
+  const forwards = createForwards((upstream) => {
+    return createWay(upstream, { standing, log, limits: { ...forwardLimits, ...limits } })
+  })
   const handle = createDoor({ routes: () => table, forwards, log })
   const server = createDoorServer({ handle, log, tls, limits: { ...serverLimits, ...limits } })
   const { port } = await server.listen('127.0.0.1', 0)
@@ -62,6 +71,19 @@ export async function aDoor(t: TestContext, registryPort: number, options: DoorO
     forwards.close()
   })
   return { port, server }
+}
+
+/** What does not change in a test. */
+export function keptValue<T>(value: T) {
+  const lasting = Number.POSITIVE_INFINITY
+  return createKept({ what: 'value', load: async () => value, freshMs: lasting, usableMs: lasting, log: silentLog })
+}
+
+const nobodysStanding: Standing = {
+  trust: keptValue(''),
+  publicTrust: keptValue(''),
+  gatewayHost: '127.0.0.1',
+  token: keptValue('')
 }
 
 /** What comes back for exactly these bytes, until the door closes the connection. */

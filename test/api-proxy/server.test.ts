@@ -74,6 +74,18 @@ test('only the chosen TLS versions are spoken, also after a new certificate', as
   }
 })
 
+test('of the ciphers of TLS 1.2 only the chosen ones are spoken, and TLS 1.3 goes on', async (t) => {
+  const registry = await aRegistry(t, (_, answer) => answer.end('ok'))
+  const certificate = await authority.issue({ names: ['localhost'] })
+  const ciphers = 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256'
+  const door = await aDoor(t, registry.port, { tls: { certificate, versions: bothVersions, ciphers } })
+  const older = { maxVersion: 'TLSv1.2' } as const
+
+  assert.equal((await askSecurely(door.port, { ...older, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).body, 'ok')
+  await assert.rejects(askSecurely(door.port, { ...older, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' }), /alert|ALERT/)
+  assert.equal((await askSecurely(door.port)).protocol, 'TLSv1.3')
+})
+
 test('stopping refuses connections, closes idle ones and lets a running answer finish', async (t) => {
   const arrived = Promise.withResolvers<ServerResponse>()
   const registry = await aRegistry(t, (asked, answer) => {

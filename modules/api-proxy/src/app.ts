@@ -7,13 +7,14 @@ import { createWorkload, type ServerCertificate } from '@connected-registry/edge
 import packageFile from '../package.json' with { type: 'json' }
 import type { CertificateSource, Config } from './config.ts'
 import { createDoor } from './door.ts'
-import { createForward, formatAddress } from './forward.ts'
 import { createForwards } from './forwards.ts'
 import { answerHealth, type Obstacle } from './health.ts'
 import { createRegistryProbe, registryOf } from './registry-probe.ts'
-import { type RouteTable, routesOf } from './routes.ts'
+import { formatAddress, type RouteTable, routesOf } from './routes.ts'
 import { createDoorServer, type DoorServer } from './server.ts'
 import { parseSettings } from './settings.ts'
+import { createStanding } from './standing.ts'
+import { createWay } from './ways.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -39,7 +40,8 @@ interface State {
 /** Needs nobody to start: the door opens with its certificate, and the twin counts when edgeHub is there. */
 export function startApp({ config, log, drainMs }: AppOptions): App {
   const table = routesOf(config.places)
-  const forwards = createForwards((upstream) => createForward(upstream, log))
+  const standing = createStanding(config, log)
+  const forwards = createForwards((upstream) => createWay(upstream, { standing, log }))
   const handle = answerHealth(createDoor({ routes: () => table, forwards, log }), readiness)
   const probe = createRegistryProbe(() => registryOf(table))
   const opened = Promise.withResolvers<AddressInfo>()
@@ -64,7 +66,9 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
   }
 
   function open(certificate?: ServerCertificate): void {
-    server = createDoorServer({ handle, log, tls: certificate && { certificate, versions: config.tlsVersions } })
+    const { tlsVersions: versions, ciphers, edge } = config
+    const tls = certificate && { certificate, versions, ciphers, asksClients: edge !== undefined }
+    server = createDoorServer({ handle, log, tls })
     server.listen(config.host, config.port).then(listening, opened.reject)
   }
 
@@ -105,6 +109,7 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
       watch?.stop()
       await Promise.all([server?.stop(AbortSignal.timeout(drainMs)), client?.stop()])
       forwards.close()
+      standing.close()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls'
 import { ConfigError } from '@connected-registry/edge-module/config-error.ts'
 import { type EdgeEnvironment, EnvironmentError, readEdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { identityOf } from '@connected-registry/edge-module/identity.ts'
@@ -15,6 +16,10 @@ export interface Config {
   readonly places: Places
   readonly certificate: CertificateSource
   readonly tlsVersions: TlsVersions
+  /** OpenSSL's cipher list; undefined: Node's own. */
+  readonly ciphers: string | undefined
+  /** The device as its clients call it: what edgeHub's certificate is made out to. */
+  readonly gatewayHost: string
   /** Undefined: not started by IoT Edge. */
   readonly edge: EdgeEnvironment | undefined
 }
@@ -34,7 +39,12 @@ export function readConfig(environment: Variables = process.env): Config {
   const edge = readEdge(given)
   const certificate = 'value' in edge ? readCertificateSource(given, edge.value) : { problems: [] }
   if ('value' in variables && 'value' in edge && 'value' in certificate) {
-    return { ...variables.value, edge: edge.value, certificate: certificate.value }
+    const { hubAddress, parentPort, ...config } = variables.value
+    const { gatewayHost = 'edgehub' } = edge.value ? identityOf(edge.value) : {}
+    const parent = readParent(given, parentPort ?? (config.port || 8000))
+    const edgeHub = edge.value && (hubAddress ?? defaultHub(edge.value, gatewayHost))
+    const places = { ...config.places, parent, edgeHub }
+    return { ...config, places, gatewayHost, edge: edge.value, certificate: certificate.value }
   }
   throw new ConfigError([variables, edge, certificate].flatMap((read) => ('problems' in read ? read.problems : [])))
 }
@@ -57,10 +67,25 @@ const schema = z.object({
     .transform(
       (text, context) => readVersions(text) ?? refuse(context, 'lists other versions than TLSv1.2 and TLSv1.3')
     ),
+  NGINX_DEFAULT_CIPHERS: z
+    .string()
+    .transform((text, context) => readCiphers(text) ?? refuse(context, 'names no cipher that is known here'))
+    .optional(),
+  API_PROXY_EDGE_HUB_ADDRESS: address,
+  API_PROXY_PARENT_PORT: z.string().transform(Number).refine(isPort, 'is not a port').optional(),
+  IOTEDGE_PARENTHOSTNAME: z
+    .string()
+    .refine((text) => readAddress(text) !== undefined, 'is not a host')
+    .optional(),
   API_PROXY_TLS: z.literal('off', 'must be off, or not set').optional()
 })
 
-function readVariables(given: Variables): Read<Omit<Config, 'edge' | 'certificate'>> {
+type FromVariables = Omit<Config, 'edge' | 'certificate' | 'gatewayHost'> & {
+  readonly hubAddress: Address | undefined
+  readonly parentPort: number | undefined
+}
+
+function readVariables(given: Variables): Read<FromVariables> {
   const { data, error } = schema.safeParse(given)
   if (error) return { problems: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) }
   return {
@@ -72,7 +97,10 @@ function readVariables(given: Variables): Read<Omit<Config, 'edge' | 'certificat
         dockerRegistry: data.DOCKER_REQUEST_ROUTE_ADDRESS,
         storage: data.BLOB_UPLOAD_ROUTE_ADDRESS
       },
-      tlsVersions: data.NGINX_DEFAULT_TLS
+      tlsVersions: data.NGINX_DEFAULT_TLS,
+      ciphers: data.NGINX_DEFAULT_CIPHERS,
+      hubAddress: data.API_PROXY_EDGE_HUB_ADDRESS,
+      parentPort: data.API_PROXY_PARENT_PORT
     }
   }
 }
@@ -100,6 +128,17 @@ function readCertificateSource(given: Variables, edge: EdgeEnvironment | undefin
   return { problems: [`no source of a TLS certificate: ${ways}`] }
 }
 
+/** The door of the device above: of the same port as this one. */
+function readParent({ IOTEDGE_PARENTHOSTNAME: name }: Variables, port: number): Address | undefined {
+  const named = name === undefined ? undefined : readAddress(name)
+  return named && { host: named.host, port }
+}
+
+/** In IoT Edge's own network edgeHub has that name; a developer's machine finds it where its modules do. */
+function defaultHub({ kind }: EdgeEnvironment, gatewayHost: string): Address {
+  return { host: kind === 'runtime' ? 'edgehub' : gatewayHost, port: 443 }
+}
+
 function refuse(context: z.RefinementCtx, message: string): never {
   context.addIssue({ code: 'custom', message })
   return z.NEVER
@@ -115,6 +154,19 @@ function readAddress(text: string): Address | undefined {
   const host = bracketed ?? name
   const port = Number(digits)
   return host !== undefined && port > 0 && isPort(port) ? { host, port } : undefined
+}
+
+// nginx's list is for TLS 1.2 alone; Node would take a list without them for a wish to have no TLS 1.3.
+const tls13Ciphers = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256'
+
+/** nginx's `ssl_ciphers`. */
+function readCiphers(text: string): string | undefined {
+  try {
+    createSecureContext({ ciphers: text })
+  } catch {
+    return undefined // Said by the name of the variable.
+  }
+  return /(?:^|:)TLS_/.test(text) ? text : `${tls13Ciphers}:${text}`
 }
 
 /** nginx's `ssl_protocols`: a list by spaces. */

@@ -1,12 +1,25 @@
-import { ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  type Agent,
+  ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse
+} from 'node:http'
 import { Stream } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import httpProxy from 'http-proxy'
 import { answerError } from './answers.ts'
-import { answeredHeaders, flawOf, forwardedHeaders, hasBody } from './headers.ts'
+import {
+  answeredHeaders,
+  flawOf,
+  forwardedHeaders,
+  hasBody,
+  type Origin,
+  type Translation,
+  withOrigin
+} from './headers.ts'
 import { createOutageLog } from './outage-log.ts'
-import { RegistryAgent } from './registry-agent.ts'
-import type { Address, Upstream } from './routes.ts'
+import { formatAddress, hostOf, type Upstream } from './routes.ts'
 
 export interface ForwardLimits {
   /** Name look-up and connection, milliseconds. */
@@ -16,6 +29,18 @@ export interface ForwardLimits {
 }
 
 export const forwardLimits: ForwardLimits = { connectTimeoutMs: 3_000, answerTimeoutMs: 60_000 }
+
+export interface ForwardOptions {
+  readonly upstream: Upstream
+  /** Makes the connections, over TLS where the upstream wants it, and is closed with the forward. */
+  readonly agent: Agent
+  readonly log: Log
+  readonly limits?: ForwardLimits
+  /** More headers about the client. Where it rejects, the request is answered as if nobody were there. */
+  readonly introduce?: (request: IncomingMessage) => Promise<IncomingHttpHeaders>
+  /** The other side takes itself for the outermost door: URLs in its answers that name it are made to name this one. */
+  readonly isDoor?: boolean
+}
 
 export interface Forward {
   /** Passes a request on and its answer back, both as streams. Answers 400, 502 and 504 itself; does not throw. */
@@ -29,6 +54,8 @@ interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly isSecondAttempt: boolean
+  /** What the client sees in place of the upstream's own origin, where that is not left as it is. */
+  readonly origin?: Translation
 }
 
 class AnswerTimeoutError extends Error {
@@ -36,9 +63,10 @@ class AnswerTimeoutError extends Error {
 }
 
 /** The way to one place. http-proxy makes the request; what becomes of it is decided here. */
-export function createForward(upstream: Upstream, log: Log, limits = forwardLimits): Forward {
+export function createForward(options: ForwardOptions): Forward {
+  const { upstream, agent, log, limits = forwardLimits, introduce, isDoor = false } = options
   const { kind, address, protocol } = upstream
-  const agent = new RegistryAgent(limits.connectTimeoutMs)
+  const host = hostOf(upstream)
   const target = { ...address, protocol: `${protocol}:` }
   const proxy = httpProxy.createProxyServer({ target, agent, toProxy: true, selfHandleResponse: true })
   const outage = createOutageLog(log)
@@ -64,6 +92,21 @@ export function createForward(upstream: Upstream, log: Log, limits = forwardLimi
     answerError(response, code, undefined, kind)
   }
 
+  function begin(exchange: Exchange, origin: Origin, more: IncomingHttpHeaders = {}): void {
+    const { request } = exchange
+    request.headers = { ...forwardedHeaders(request.headers, origin), ...more }
+    attempt(exchange)
+  }
+
+  function introduced(headers: Promise<IncomingHttpHeaders>, exchange: Exchange, origin: Origin): void {
+    // Its own answer may take as long as edgeHub's direct methods do.
+    exchange.request.socket.setTimeout(limits.answerTimeoutMs * 1.1)
+    headers.then(
+      (more) => exchange.response.destroyed || begin(exchange, origin, more),
+      (error: Error) => failed(error, exchange)
+    )
+  }
+
   return {
     forward(request, response) {
       const flaw = flawOf(request)
@@ -71,9 +114,10 @@ export function createForward(upstream: Upstream, log: Log, limits = forwardLimi
         answerError(response, 'BAD_REQUEST', flaw)
         return
       }
-      const scheme = 'encrypted' in request.socket ? 'https' : 'http'
-      request.headers = forwardedHeaders(request.headers, { scheme, host: formatAddress(address) })
-      attempt({ request, response, isSecondAttempt: false })
+      const origin = { scheme: 'encrypted' in request.socket ? 'https' : 'http', host } as const
+      const exchange = { request, response, isSecondAttempt: false, ...(isDoor && translation(request, origin)) }
+      if (introduce) introduced(introduce(request), exchange, origin)
+      else begin(exchange, origin)
     },
     close() {
       agent.destroy()
@@ -82,8 +126,9 @@ export function createForward(upstream: Upstream, log: Log, limits = forwardLimi
   }
 }
 
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+function translation({ headers }: IncomingMessage, { scheme, host }: Origin): { readonly origin?: Translation } {
+  if (headers.host === undefined) return {}
+  return { origin: { from: `https://${host}`, to: `${scheme}://${headers.host}` } }
 }
 
 /** http-proxy shows the request it made, at once and in every case, only to the `pipe` of the body it is given. */
@@ -101,8 +146,8 @@ class Handover extends Stream {
   }
 }
 
-function carry(upstream: ClientRequest, { request, response }: Exchange, limits: ForwardLimits): void {
-  upstream.once('response', (answer) => relay(answer, response))
+function carry(upstream: ClientRequest, { request, response, origin }: Exchange, limits: ForwardLimits): void {
+  upstream.once('response', (answer) => relay(answer, response, origin))
   upstream.once('upgrade', (_, socket) => {
     socket.destroy()
     answerError(response, 'UNAVAILABLE', 'its answer is not valid')
@@ -139,10 +184,11 @@ function limitSilence(upstream: ClientRequest, limitMs: number): void {
   }
 }
 
-function relay(answer: IncomingMessage, response: ServerResponse): void {
+function relay(answer: IncomingMessage, response: ServerResponse, origin?: Translation): void {
+  const headers = answeredHeaders(answer.rawHeaders, answer.headers.connection)
   try {
     // No reason phrase: it means nothing (RFC 9112, 4), and a strange one would be refused.
-    response.writeHead(answer.statusCode ?? 0, answeredHeaders(answer.rawHeaders, answer.headers.connection))
+    response.writeHead(answer.statusCode ?? 0, origin ? withOrigin(headers, origin) : headers)
   } catch {
     answer.destroy()
     answerError(response, 'UNAVAILABLE', 'its answer is not valid')

@@ -67,6 +67,24 @@ export function answeredHeaders(rawHeaders: readonly string[], connection: strin
   return rawHeaders.filter((_, i) => !isDropped((rawHeaders[i - (i % 2)] ?? '').toLowerCase()))
 }
 
+/** Two origins, without a slash at the end. */
+export interface Translation {
+  readonly from: string
+  readonly to: string
+}
+
+const withUrls = new Set(['location', 'link', 'www-authenticate'])
+
+/** Raw headers whose URLs of one origin are made URLs of another one: redirects, upload locations, token realms. */
+export function withOrigin(rawHeaders: readonly string[], { from, to }: Translation): string[] {
+  const isUrl = (i: number) => i % 2 === 1 && withUrls.has((rawHeaders[i - 1] ?? '').toLowerCase())
+  return rawHeaders.map((text, i) => {
+    if (!isUrl(i)) return text
+    if (text.startsWith(`${from}/`)) return `${to}${text.slice(from.length)}`
+    return text.replaceAll(`"${from}/`, `"${to}/`).replaceAll(`<${from}/`, `<${to}/`)
+  })
+}
+
 function dropped(connection = ''): (name: string) => boolean {
   const listed = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
   return (name) => hopByHop.has(name) || (listed.has(name) && !neverListed.has(name))

@@ -46,6 +46,16 @@ export interface Places {
   readonly edgeHub?: Address | undefined
 }
 
+/** `host:port`, an IPv6 address in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** As a `Host` header names it: without the port that goes without saying. */
+export function hostOf({ protocol, address }: Upstream): string {
+  return formatAddress(address).replace(protocol === 'https' ? /:443$/ : /:80$/, '')
+}
+
 const none: Target = { kind: 'none' }
 
 // IoT SDKs ask for `$iothub`; the original takes any character in its place.

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as HttpsServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { SecureVersion } from 'node:tls'
+import type { SecureContextOptions, SecureVersion } from 'node:tls'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { answerError } from './answers.ts'
 import { createConnections } from './connections.ts'
@@ -18,6 +18,15 @@ export interface Certificate {
 export interface TlsVersions {
   readonly minVersion: SecureVersion
   readonly maxVersion: SecureVersion
+}
+
+export interface ServerTls {
+  readonly certificate: Certificate
+  readonly versions: TlsVersions
+  /** OpenSSL's cipher list; undefined: Node's own. */
+  readonly ciphers?: string | undefined
+  /** Whether clients may show a certificate. It is not verified here: who passes it on must know whose it is. */
+  readonly asksClients?: boolean
 }
 
 export interface ServerLimits {
@@ -45,7 +54,7 @@ export interface ServerOptions {
   readonly handle: Handle
   readonly log: Log
   /** Undefined: plain HTTP. */
-  readonly tls?: { readonly certificate: Certificate; readonly versions: TlsVersions } | undefined
+  readonly tls?: ServerTls | undefined
   readonly limits?: ServerLimits
 }
 
@@ -60,7 +69,7 @@ export interface DoorServer {
 /** The listening side: HTTP/1.1, over TLS where a certificate is given. */
 export function createDoorServer({ handle, log, tls, limits = serverLimits }: ServerOptions): DoorServer {
   const connections = createConnections(limits.lingerMs)
-  const secure = tls && createSecureServer({ ...options(limits), ...tls.versions, ...pemOf(tls.certificate) })
+  const secure = tls && createSecureServer({ ...options(limits), ...contextOf(tls), ...clientCertificates(tls) })
   const server: Server = secure ?? createServer(options(limits))
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
@@ -89,7 +98,7 @@ export function createDoorServer({ handle, log, tls, limits = serverLimits }: Se
     },
     replaceCertificate(certificate) {
       // Whatever is not named here again falls back to Node's defaults.
-      secure?.setSecureContext({ ...tls?.versions, ...pemOf(certificate) })
+      if (tls) secure?.setSecureContext(contextOf({ ...tls, certificate }))
     },
     async stop(signal) {
       const closed = once(server, 'close')
@@ -112,6 +121,11 @@ function options(limits: ServerLimits): HttpsServerOptions {
   }
 }
 
-function pemOf({ certificate, privateKey }: Certificate): { readonly cert: string; readonly key: string } {
-  return { cert: certificate, key: privateKey }
+function contextOf({ certificate, versions, ciphers }: ServerTls): SecureContextOptions {
+  const pem = { cert: certificate.certificate, key: certificate.privateKey }
+  return { ...versions, ...pem, ...(ciphers !== undefined && { ciphers }) }
+}
+
+function clientCertificates({ asksClients = false }: ServerTls): HttpsServerOptions {
+  return asksClients ? { requestCert: true, rejectUnauthorized: false } : {}
 }

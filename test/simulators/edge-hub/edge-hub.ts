@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer } from 'node:tls'
 import { Aedes, type Client } from 'aedes'
 import aedesPersistence from 'aedes-persistence'
@@ -66,6 +67,8 @@ export interface EdgeHub {
   invoke(module: string, method: string, payload?: Json, timeoutMs?: number): Promise<MethodAnswer>
   /** Sends a raw message, well-formed or not. */
   send(module: string, topic: string, payload: string): Promise<void>
+  /** Takes a connection that came another way, as by WebSocket. */
+  accept(stream: Duplex): void
   /** Cuts the module's connection. */
   cut(module: string): void
   /** Resolves once the module is connected and subscribed to desired patches and methods. */
@@ -165,6 +168,10 @@ export function createEdgeHub(options: EdgeHubOptions): EdgeHub {
     async send(module, topic, payload) {
       const to = subscriber(module)
       if (to) await requests.send(to.client, topic, payload)
+    },
+    accept(stream) {
+      if (running) running.broker.handle(stream)
+      else stream.destroy()
     },
     cut: (module) => subscriber(module)?.client.conn.destroy(),
     async connected(module, signal) {
