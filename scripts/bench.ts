@@ -57,9 +57,9 @@ async function bench(given: BenchArguments): Promise<void> {
 }
 
 async function measureLines(given: BenchArguments, contenders: readonly Contender[]): Promise<readonly Sample[]> {
-  const { groups, scale } = given
+  const { groups, scale, only } = given
   const all = [...smallRequestLines(scale), ...blobLines(scale), ...pushLines(scale), ...zbLines(scale)]
-  const lines = all.filter(({ group }) => groups.includes(group))
+  const lines = all.filter(({ group, name }) => groups.includes(group) && name.includes(only))
   return runRounds(lines, contenders, roundsOf(given))
 }
 

@@ -5,6 +5,8 @@ export interface BenchArguments {
   readonly help: boolean
   readonly scale: Scale
   readonly groups: readonly Group[]
+  /** Only lines whose name holds this. */
+  readonly only: string
   /** Where the figures go as JSON. */
   readonly json?: string
   /** Folder for a CPU profile of this registry. */
@@ -18,6 +20,7 @@ on the PATH; group proxy: the API proxy beside nginx, by curl and wrk. Medians o
 ratios. Groups: ${groups.join(', ')}; all where none is named.
 
   --quick            one small round
+  --only TEXT        of the first table only lines whose name holds it
   --rounds N         rounds (default ${fullScale.rounds})
   --within SECONDS   no round begins after that (default ${fullScale.withinMs / 1000})
   --json FILE        the figures as JSON
@@ -32,6 +35,7 @@ export function readArguments(given: readonly string[]): BenchArguments {
     options: {
       help: { type: 'boolean', short: 'h', default: false },
       quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
       rounds: { type: 'string' },
       within: { type: 'string' },
       json: { type: 'string' },
@@ -49,6 +53,7 @@ export function readArguments(given: readonly string[]): BenchArguments {
       withinMs: values.within === undefined ? scale.withinMs : wholeNumber('--within', values.within) * 1000
     },
     groups: positionals.length > 0 ? positionals.filter(isGroup) : groups,
+    only: values.only,
     json: values.json,
     profile: values.profile
   }
