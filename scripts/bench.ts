@@ -6,6 +6,7 @@ import { type BenchArguments, readArguments, usage } from './bench/arguments.ts'
 import { blobLines, pushLines } from './bench/blobs.ts'
 import { type Contender, startContenders } from './bench/contenders.ts'
 import type { Fact } from './bench/fact.ts'
+import { measureGarbage } from './bench/garbage.ts'
 import { measureIdleRound } from './bench/idle-round.ts'
 import { measureLatency } from './bench/latency.ts'
 import { measureManyTags } from './bench/many-tags.ts'
@@ -39,6 +40,7 @@ async function bench(given: BenchArguments): Promise<void> {
     if (given.groups.includes('sync')) {
       facts.push(...(await measureSync(folder, given.scale)), ...(await measureSyncAgain(folder, given.scale)))
     }
+    if (given.groups.includes('garbage')) facts.push(...(await measureGarbage(folder, given.scale)))
     contenders.push(...(await startContenders(folder, given.profile)))
     const samples = [...(await measureLines(given, contenders))]
     if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))

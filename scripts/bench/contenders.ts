@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -22,6 +22,20 @@ export interface Contender {
   stop(): Promise<void>
 }
 
+export interface OurContender extends Contender {
+  /** Resolves with the next line of its log that says this, within minutes. */
+  logged(words: string): Promise<void>
+}
+
+export interface OurOptions {
+  /** The folder for a CPU profile of its whole life. */
+  readonly profile?: string
+  /** Its clock shows what it showed so long ago. */
+  readonly clockBehindMs?: number
+  /** As its settings have it. */
+  readonly garbageCollection?: object
+}
+
 export const ours = 'connected-registry'
 /** What the ratios are against. */
 export const reference = 'docker-registry'
@@ -31,6 +45,7 @@ export const benchUser = { name: 'bench', password: 'bench-password' } as const
 
 const startTimeoutMs = 20_000
 const tokenLifeMs = 8 * 60_000
+const logTimeoutMs = 5 * 60_000
 
 /** The connected registry itself, standalone, with Bearer authentication; then every other registry that is on the PATH. */
 export async function startContenders(folder: string, profile?: string): Promise<readonly Contender[]> {
@@ -39,7 +54,7 @@ export async function startContenders(folder: string, profile?: string): Promise
     { name: 'registry', start: startDistribution },
     { name: 'zot', start: startZot }
   ]
-  const started = [await startOurs(join(folder, ours), profile)]
+  const started: Contender[] = [await startOurs(join(folder, ours), { profile })]
   for (const { name, start } of others) {
     const program = findTool(name)
     if (program) started.push(await start(name, program, join(folder, name)))
@@ -47,8 +62,8 @@ export async function startContenders(folder: string, profile?: string): Promise
   return started
 }
 
-/** A connected registry with an empty store below `folder`. `profile`: the folder for a CPU profile of its whole life. */
-export async function startOurs(folder: string, profile?: string): Promise<Contender> {
+/** A connected registry with its store below `folder`. */
+export async function startOurs(folder: string, options: OurOptions = {}): Promise<OurContender> {
   const [port = 0] = await freePorts(1)
   await mkdir(folder, { recursive: true })
   const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read']
@@ -58,7 +73,8 @@ export async function startOurs(folder: string, profile?: string): Promise<Conte
     actions: actions.map((action) => `repositories/*/${action}`)
   }
   const settings = join(folder, 'settings.json')
-  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens: [token] }))
+  const { garbageCollection } = options
+  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens: [token], garbageCollection }))
   const module = createModuleProcess({
     name: ours,
     main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
@@ -68,7 +84,7 @@ export async function startOurs(folder: string, profile?: string): Promise<Conte
       ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
       ACR_REGISTRY_SETTINGS: settings,
       NODE_ENV: 'production',
-      ...(profile && { NODE_OPTIONS: `${imageEnvironment.NODE_OPTIONS} --cpu-prof --cpu-prof-dir=${profile}` })
+      NODE_OPTIONS: nodeOptionsOf(options)
     },
     ready: 'registry started'
   })
@@ -85,6 +101,10 @@ export async function startOurs(folder: string, profile?: string): Promise<Conte
     },
     folder,
     authorize,
+    async logged(words) {
+      const signal = AbortSignal.timeout(logTimeoutMs)
+      for await (const [line] of on(module.events, 'line', { signal })) if (line.msg === words) return
+    },
     async restart() {
       await module.stop()
       return timed(async () => {
@@ -94,6 +114,15 @@ export async function startOurs(folder: string, profile?: string): Promise<Conte
     },
     stop: async () => void (await module.stop())
   }
+}
+
+function nodeOptionsOf({ profile, clockBehindMs }: OurOptions): string {
+  const clock = new URL(`./programs/past-clock.ts?ms=${clockBehindMs}`, import.meta.url)
+  return [
+    imageEnvironment.NODE_OPTIONS,
+    ...(profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []),
+    ...(clockBehindMs ? [`--import=${clock}`] : [])
+  ].join(' ')
 }
 
 /** Access tokens are kept as clients keep them: one a repository, asked for again before it expires. */

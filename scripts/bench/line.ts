@@ -34,6 +34,7 @@ export const groups = [
   'access',
   'proxy',
   'latency',
+  'garbage',
   'many-tags',
   'idle-round',
   'sync',
@@ -51,6 +52,8 @@ export interface Scale {
   readonly chunkBytes: number
   readonly tags: number
   readonly manyTags: number
+  /** Images that one run of the garbage collection finds. */
+  readonly garbage: number
   /** Of a parent that nothing happens in. */
   readonly idle: { readonly repositories: number; readonly tags: number }
   /** Of `zb`: operations for images of 1, 10 and 100 MB. */
@@ -67,6 +70,7 @@ export const fullScale: Scale = {
   chunkBytes: 16 * mebibyte,
   tags: 1000,
   manyTags: 100_000,
+  garbage: 4000,
   idle: { repositories: 100, tags: 100 },
   operations: [60, 20, 10],
   withinMs: 10 * 60_000
@@ -79,6 +83,7 @@ export const quickScale: Scale = {
   mediumBytes: 8 * mebibyte,
   tags: 200,
   manyTags: 2000,
+  garbage: 2000,
   idle: { repositories: 10, tags: 10 },
   operations: [10, 4, 2]
 }

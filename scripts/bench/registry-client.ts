@@ -30,13 +30,23 @@ export function aBlob(size: number): Blob {
 
 export function anImage(layer: Blob): Image {
   const config = blobOf(JSON.stringify({ architecture: 'amd64', os: 'linux', id: randomBytes(16).toString('hex') }))
+  return { layer, config, manifest: manifestOf(layer, config) }
+}
+
+/** An image with the same content and another manifest. */
+export function anotherOf({ layer, config }: Image): Image {
+  return { layer, config, manifest: manifestOf(layer, config, { id: randomBytes(16).toString('hex') }) }
+}
+
+function manifestOf(layer: Blob, config: Blob, annotations?: Readonly<Record<string, string>>): Blob {
   const manifest = {
     schemaVersion: 2,
     mediaType: manifestType,
     config: descriptorOf('application/vnd.oci.image.config.v1+json', config),
-    layers: [descriptorOf('application/vnd.oci.image.layer.v1.tar', layer)]
+    layers: [descriptorOf('application/vnd.oci.image.layer.v1.tar', layer)],
+    ...(annotations && { annotations })
   }
-  return { layer, config, manifest: blobOf(JSON.stringify(manifest)) }
+  return blobOf(JSON.stringify(manifest))
 }
 
 /** What an operation needs: whom to ask, over which connection, for which repository and with which proof. */
@@ -71,6 +81,11 @@ export async function pushManifest(target: Target, { manifest }: Image, tag: str
   const path = `/v2/${target.repository}/manifests/${tag}`
   const headers = `${target.authorization}Content-Type: ${manifestType}\r\n`
   await expect(target, { method: 'PUT', path, headers, content: manifest }, 201)
+}
+
+export async function deleteManifest(target: Target, { manifest }: Image): Promise<void> {
+  const path = `/v2/${target.repository}/manifests/${manifest.digest}`
+  await expect(target, { method: 'DELETE', path, headers: target.authorization }, 202)
 }
 
 export async function pushImage(

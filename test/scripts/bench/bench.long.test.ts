@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '../../..')
 
 // Those that wait for rounds of sync are left to who asks for them; the others count no rows.
 const slow: readonly string[] = ['sync', 'idle-round']
-const withoutRows: readonly string[] = ['latency', 'many-tags', 'memory']
+const withoutRows: readonly string[] = ['latency', 'garbage', 'many-tags', 'memory']
 
 test('a quick run measures every group beside docker-registry or nginx, and says so as JSON', {
   skip: skipWithout(['docker-registry', 'nginx', 'curl', 'wrk'])
