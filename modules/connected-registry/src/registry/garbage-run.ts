@@ -31,7 +31,7 @@ export type Outcome =
 
 const pageSize = 256
 // Few enough that pulls and pushes hardly notice, enough that their batches share a sync.
-const parallelReviews = 8
+const parallelReviews = 2
 
 export function createCollection(collection: Collection) {
   const { records, policy, dryRun, now, signal } = collection
@@ -66,6 +66,8 @@ export function createCollection(collection: Collection) {
         const reviewed = await Promise.allSettled(due.slice(at, at + parallelReviews).map((one) => settle(one, review)))
         for (const result of reviewed) if (result.status === 'rejected') throw result.reason
         removed ||= reviewed.some((result) => result.status === 'fulfilled' && result.value.kind !== 'kept')
+        // Whoever asks for something meanwhile comes first: nobody waits for garbage to go.
+        await turn()
       }
       await turn()
     }
