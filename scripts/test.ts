@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { debianPackages, findTool, goPrograms, mustHave } from '../test/fixtures/tools.ts'
+import { compileCache } from '../test/simulators/module-process.ts'
 
 // npm test [-- PART-OF-A-PATH... | --test-OPTION...]     every test but the long ones
 // npm run test:long [-- ...]                             the long ones, *.long.test.ts
@@ -57,7 +58,8 @@ function runTests(boundSeconds: number): void {
   const limits = [`--test-timeout=${run.testTimeoutMs}`, `--test-concurrency=${run.concurrency}`]
   const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...passedOn, ...files], {
     cwd: root,
-    env: { ...process.env, PATH: path },
+    // Hundreds of processes load the same sources: what one has compiled, the next takes as it is.
+    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, PATH: path },
     stdio: 'inherit'
   })
   // On SIGTERM the runner names the files that are still running, prints its summary and fails.
