@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fsck } from '../../modules/connected-registry/src/integrity/fsck.ts'
 import { type Digest, digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
 import { anImage, type BuiltImage } from '../fixtures/image-builder.ts'
-import { passwordHash } from '../fixtures/password-hash.ts'
-import { basicAuthorization, pushImage } from '../fixtures/push-image.ts'
+import { pushImage } from '../fixtures/push-image.ts'
 import { randomBytes } from '../fixtures/random-bytes.ts'
-import { createModuleProcess } from '../simulators/module-process.ts'
 import { connectionString } from '../simulators/world.ts'
-import { temporaryFolder } from './storage/temporary-folder.ts'
 import { openCloud, syncToken } from './sync/parents.ts'
+import { authorization, aWritableModule, type WritableModule } from './writable-module.ts'
 
-const main = new URL('../../modules/connected-registry/src/main.ts', import.meta.url)
-const authorization = basicAuthorization('writer', 'secret')
 const above = 'plant/app'
 const here = 'line/app'
 
@@ -32,8 +26,8 @@ interface Told {
  */
 export async function killModule(t: TestContext, kills: number): Promise<void> {
   const { cloud } = await openCloud(t, 'acr', [above])
-  const dataVolume = join(await temporaryFolder(), 'data')
-  const module = await aModule(t, dataVolume, cloud.loginServer)
+  const parent = { connectionString: connectionString(syncToken, cloud.loginServer), repositories: [above] }
+  const module = await aWritableModule(t, parent)
   const told: Told = { tags: new Map(), deleted: new Set(), upload: undefined }
 
   for (let turn = 0; turn < kills; turn++) {
@@ -43,51 +37,22 @@ export async function killModule(t: TestContext, kills: number): Promise<void> {
     await module.start()
     await workUntilKilled(module, told, turn)
 
-    const { problems } = await fsck(dataVolume, { content: true })
+    const { problems } = await fsck(module.dataVolume, { content: true })
     assert.deepEqual(problems, [], `fsck after kill ${turn}`)
     await module.start()
     await checkTold(module, told)
     // So that the next start finds something to sync, and is killed amid it.
-    await module.kill()
-  }
-}
-
-type Module = Awaited<ReturnType<typeof aModule>>
-
-async function aModule(t: TestContext, dataVolume: string, loginServer: string) {
-  const settings = join(await temporaryFolder(), 'settings.json')
-  const rights = ['content/read', 'content/write', 'content/delete']
-  const actions = [here, above].flatMap((name) => rights.map((right) => `repositories/${name}/${right}`))
-  const clientTokens = [{ name: 'writer', passwords: [{ hash: passwordHash('secret') }], actions }]
-  const parent = { connectionString: connectionString(syncToken, loginServer), repositories: [above] }
-  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens, ...parent }))
-  const environment = {
-    ACR_REGISTRY_DATA_VOLUME: dataVolume,
-    ACR_REGISTRY_SETTINGS: settings,
-    ACR_REGISTRY_HOST: '127.0.0.1',
-    ACR_REGISTRY_PORT: '0'
-  }
-  const module = createModuleProcess({ name: 'connected-registry', main, environment, ready: 'registry started' })
-  t.after(() => module.stop('SIGKILL'))
-  const url = () => `http://127.0.0.1:${module.lines.findLast(({ msg }) => msg === 'registry started')?.port}`
-  return {
-    url,
-    start: module.start,
-    kill: () => module.stop('SIGKILL'),
-    send(method: string, path: string, headers: Record<string, string> = {}, body?: Uint8Array) {
-      const init = { method, headers: { authorization, ...headers }, signal: AbortSignal.timeout(30_000) }
-      return fetch(new URL(path, url()), { ...init, ...(body && { body: Buffer.from(body) }) })
-    }
+    await module.stop('SIGKILL')
   }
 }
 
 /** Several clients side by side; whatever fails once the module is killed was never told to be done. */
-async function workUntilKilled(module: Module, told: Told, turn: number): Promise<void> {
+async function workUntilKilled(module: WritableModule, told: Told, turn: number): Promise<void> {
   const killAt = randomInt(1, 50)
   let answers = 0
   let killing: Promise<unknown> | undefined
   const answered = () => {
-    if (++answers === killAt) killing = module.kill()
+    if (++answers === killAt) killing = module.stop('SIGKILL')
   }
   const client = async (work: (step: number) => Promise<void>) => {
     for (let step = 0; !killing; step++) {
@@ -107,14 +72,14 @@ async function workUntilKilled(module: Module, told: Told, turn: number): Promis
   await killing
 }
 
-async function push(module: Module, told: Told, tag: string, answered: () => void): Promise<void> {
+async function push(module: WritableModule, told: Told, tag: string, answered: () => void): Promise<void> {
   const image: BuiltImage = anImage({ seed: tag, layers: 1, layerSize: 20_000 })
   await pushImage(image, { url: module.url(), repository: here, tag, authorization })
   told.tags.set(tag, image.manifest.descriptor.digest)
   answered()
 }
 
-async function removeOldest(module: Module, told: Told, answered: () => void): Promise<void> {
+async function removeOldest(module: WritableModule, told: Told, answered: () => void): Promise<void> {
   const [tag] = told.tags.size > 5 ? told.tags.keys() : []
   if (tag === undefined) return pull(module, told, answered)
   // Before it is asked for: who is killed in between does not know.
@@ -125,7 +90,7 @@ async function removeOldest(module: Module, told: Told, answered: () => void): P
   answered()
 }
 
-async function pull(module: Module, told: Told, answered: () => void): Promise<void> {
+async function pull(module: WritableModule, told: Told, answered: () => void): Promise<void> {
   const tag = [...told.tags.keys()].at(-1)
   const answer = await module.send('GET', tag ? `/v2/${here}/manifests/${tag}` : '/v2/')
   assert.equal(answer.status, 200)
@@ -133,7 +98,7 @@ async function pull(module: Module, told: Told, answered: () => void): Promise<v
   answered()
 }
 
-async function appendPiece(module: Module, told: Told, answered: () => void): Promise<void> {
+async function appendPiece(module: WritableModule, told: Told, answered: () => void): Promise<void> {
   if (!told.upload) {
     const begun = await module.send('POST', `/v2/${here}/blobs/uploads/`)
     const bytes = randomBytes(`upload ${told.tags.size} ${told.deleted.size}`, 3_000_000)
@@ -149,7 +114,7 @@ async function appendPiece(module: Module, told: Told, answered: () => void): Pr
   answered()
 }
 
-async function checkTold(module: Module, told: Told): Promise<void> {
+async function checkTold(module: WritableModule, told: Told): Promise<void> {
   for (const [tag, digest] of told.tags) {
     const answer = await module.send('GET', `/v2/${here}/manifests/${tag}`)
     assert.equal(answer.headers.get('docker-content-digest'), digest, `${tag}, which was pushed`)
@@ -163,7 +128,7 @@ async function checkTold(module: Module, told: Told): Promise<void> {
 }
 
 /** No tag is there without all of its content. */
-async function checkWhole(module: Module, repository: string): Promise<void> {
+async function checkWhole(module: WritableModule, repository: string): Promise<void> {
   const list = await module.send('GET', `/v2/${repository}/tags/list`)
   if (list.status === 404) return
   const { tags } = (await list.json()) as { tags: readonly string[] }
@@ -182,7 +147,10 @@ async function checkWhole(module: Module, repository: string): Promise<void> {
 }
 
 /** It goes on at the byte that its status names, which is no less than was acknowledged. */
-async function completeUpload(module: Module, { location, bytes, size }: NonNullable<Told['upload']>): Promise<void> {
+async function completeUpload(
+  module: WritableModule,
+  { location, bytes, size }: NonNullable<Told['upload']>
+): Promise<void> {
   const status = await module.send('GET', location)
   assert.equal(status.status, 204)
   const last = status.headers.get('range')?.split('-')[1]

@@ -1,52 +1,24 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { readdir, utimes } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
 import { createFilesystemBlobStore } from '../../modules/connected-registry/src/storage/filesystem.ts'
 import { storePaths } from '../../modules/connected-registry/src/storage/layout.ts'
 import { inChunks } from '../contracts/blob-content.ts'
-import { passwordHash } from '../fixtures/password-hash.ts'
-import { basicAuthorization } from '../fixtures/push-image.ts'
 import { randomBytes } from '../fixtures/random-bytes.ts'
-import { createModuleProcess } from '../simulators/module-process.ts'
+import { authorization, aWritableModule } from './writable-module.ts'
 
-const main = new URL('../../modules/connected-registry/src/main.ts', import.meta.url)
-const authorization = basicAuthorization('writer', 'secret')
-
-/** The module as a process of its own, in ReadWrite mode, on a data volume that outlives it. */
 async function startModule(t: TestContext) {
-  const folder = await mkdtemp(join(tmpdir(), 'uploads-'))
-  const settings = join(folder, 'settings.json')
-  const actions = ['read', 'write', 'delete'].map((verb) => `repositories/*/content/${verb}`)
-  const clientTokens = [{ name: 'writer', passwords: [{ hash: passwordHash('secret') }], actions }]
-  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens }))
-  const environment = {
-    ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
-    ACR_REGISTRY_SETTINGS: settings,
-    ACR_REGISTRY_HOST: '127.0.0.1',
-    ACR_REGISTRY_PORT: '0'
-  }
-  const module = createModuleProcess({ name: 'connected-registry', main, environment, ready: 'registry started' })
-  t.after(async () => {
-    await module.stop('SIGKILL')
-    await rm(folder, { recursive: true, force: true })
-  })
+  const module = await aWritableModule(t)
   await module.start()
-  const port = () => Number(module.lines.findLast(({ msg }) => msg === 'registry started')?.port)
   return {
-    port,
-    dataVolume: environment.ACR_REGISTRY_DATA_VOLUME,
-    uploads: storePaths(environment.ACR_REGISTRY_DATA_VOLUME).uploads,
+    ...module,
+    uploads: storePaths(module.dataVolume).uploads,
     async restart(signal: NodeJS.Signals) {
       await module.stop(signal)
       await module.start()
-    },
-    send(method: string, path: string, headers: Record<string, string> = {}, body?: Uint8Array) {
-      const init = { method, headers: { authorization, ...headers }, signal: AbortSignal.timeout(30_000) }
-      return fetch(`http://127.0.0.1:${port()}${path}`, { ...init, ...(body && { body: Buffer.from(body) }) })
     }
   }
 }
@@ -62,7 +34,7 @@ test('after kill -9 an upload goes on at the byte that its status names', async 
   const begun = await module.send('POST', '/v2/app/web/blobs/uploads/')
   const location = begun.headers.get('location')!
   await module.send('PATCH', location, { 'content-range': '0-1999999' }, bytes.subarray(0, 2_000_000))
-  const socket = connect(module.port(), '127.0.0.1').on('error', () => {})
+  const socket = connect(Number(new URL(module.url()).port), '127.0.0.1').on('error', () => {})
   t.after(() => socket.destroy())
   socket.write(
     `PATCH ${location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 7000000\r\n\r\n`
