@@ -4,7 +4,7 @@ import { basicAuthorization } from '../fixtures/push-image.ts'
 import { createModuleProcess } from '../simulators/module-process.ts'
 import { client } from './running-app.ts'
 
-const authorization = basicAuthorization(client.name, client.password)
+export const authorization = basicAuthorization(client.name, client.password)
 
 /** The module as its container runs it, on a port of its own. */
 export async function aProcess(t: TestContext, environment: Readonly<Record<string, string>>) {
@@ -17,5 +17,5 @@ export async function aProcess(t: TestContext, environment: Readonly<Record<stri
   })
   t.after(() => module.stop('SIGKILL'))
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization } })
-  return { module, get }
+  return { module, get, port }
 }

@@ -116,7 +116,14 @@ type Certificate = Awaited<ReturnType<typeof follow>>['certificate']
 
 async function serve(t: TestContext, certificate: Certificate) {
   const onRequest = (_: unknown, response: { end(text: string): unknown }) => void response.end('hello')
-  const server = await openRegistryServer({ host: '127.0.0.1', port: 0, onRequest, certificate, drainMs: 0 })
+  const server = await openRegistryServer({
+    host: '127.0.0.1',
+    port: 0,
+    onRequest,
+    certificate,
+    drainMs: 0,
+    betweenMs: 0
+  })
   t.after(() => server.close())
   async function connect(agent = new Agent({ ca: authority.certificate })) {
     const request = get({ host: '127.0.0.1', port: server.port, agent })

@@ -40,8 +40,10 @@ export interface AppDelays {
   readonly reopenMs: number
   /** Between looks at the settings file. */
   readonly lookMs: number
-  /** For answers that are under way at the end. */
+  /** For uploads and downloads that are under way at the end. */
   readonly drainMs: number
+  /** Between two requests of a push that is under way at the end. */
+  readonly betweenMs: number
 }
 
 export interface App {
@@ -49,7 +51,13 @@ export interface App {
   stop(): Promise<void>
 }
 
-const defaultDelays: AppDelays = { reportMs: 30_000, reopenMs: 10_000, lookMs: 2_000, drainMs: 10_000 }
+const defaultDelays: AppDelays = {
+  reportMs: 30_000,
+  reopenMs: 10_000,
+  lookMs: 2_000,
+  drainMs: 30_000,
+  betweenMs: 1_000
+}
 
 /** Starts serving with what is here; everything that needs a network comes later and by itself. */
 export async function startApp({ config, edge, log, dispatcher, gatewayPauses, ...options }: AppOptions): Promise<App> {
@@ -96,12 +104,10 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs: delays.reopenMs, log, onSite: use })
   const { host, port } = config
   const onRequest: RequestListener = (request, response) => listener(request, response)
-  const server = await openRegistryServer({ host, port, onRequest, certificate, drainMs: delays.drainMs }).catch(
-    async (error) => {
-      await stopSite()
-      throw error
-    }
-  )
+  const server = await openRegistryServer({ host, port, onRequest, certificate, ...delays }).catch(async (error) => {
+    await stopSite()
+    throw error
+  })
   const client = edge && startClient(edge)
   if (edge) obtainTrustBundle(edge, log, stopping.signal).then(trust)
   const scheme = certificate ? 'https' : 'http'
@@ -120,7 +126,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     const mode = () => sources.current.mode
     const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
-    listener = createHttpHandler({ registry, children, access, mode, status, readiness, loginServer, log })
+    listener = createHttpHandler({ registry, children, access, mode, status, readiness, loginServer, isStopping, log })
     reporting.use({ ...opened, isTwinAwaited })
     reporting.recount()
     // Before anything is applied: what is not in the scope goes.
@@ -129,6 +135,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     else remember()
     parentConfig.recall()
     applySettings()
+    if (isStopping()) void opened.site.pause()
   }
 
   function startClient(environment: EdgeEnvironment): ModuleClient {
@@ -181,7 +188,11 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
 
   function readiness() {
     const areTokensAwaited = awaitedTokens(undefined) !== undefined
-    return obstaclesOf({ isStopping: stopping.signal.aborted, problem, areTokensAwaited })
+    return obstaclesOf({ isStopping: isStopping(), problem, areTokensAwaited })
+  }
+
+  function isStopping(): boolean {
+    return stopping.signal.aborted
   }
 
   /** Where the tokens are not told yet, who is not known may be right all the same. */
@@ -195,10 +206,9 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
 
   async function stop(): Promise<void> {
     stopping.abort()
-    await client?.stop()
     // Its long polls would be waited for.
     site?.children.close()
-    await server.close()
+    await Promise.all([client?.stop(), site?.pause(), server.close()])
     await stopSite()
   }
 

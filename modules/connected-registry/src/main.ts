@@ -19,7 +19,8 @@ function run(): void {
   runModule({
     name: 'connected-registry',
     log,
-    drainTimeoutMs: 15_000,
+    // More than the drain itself takes (`app.ts`), and less than the runtime waits (`StopTimeout` in deployments).
+    drainTimeoutMs: 40_000,
     start: async () => startApp({ config: readConfig(), edge: readEdgeEnvironment(), log })
   })
 }

@@ -61,6 +61,8 @@ export interface Site {
   /** PEM texts to trust towards the parent, beside the system's; `apply` must follow. */
   trust(certificateAuthorities: readonly string[]): void
   traffic(): Traffic
+  /** Leaves the parent alone from now on: transfers stop at the byte they have come to, and go on from there after a restart. */
+  pause(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -169,6 +171,10 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     }
   }
 
+  async function pause(): Promise<void> {
+    await Promise.all([gateway.stop(), engine.stop()])
+  }
+
   return {
     registry,
     access,
@@ -190,15 +196,15 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     },
     trust: parents.trust,
     traffic: traffic.total,
+    pause,
     async stop() {
       children.close()
-      await gateway.stop()
+      await pause()
       stopLogging()
       expiry.stop()
       await logTrim.stop()
       await scrubbing.stop()
       await garbage.stop()
-      await engine.stop()
       await delegation.stop()
       await parents.close()
       await traffic.stop()
@@ -222,6 +228,7 @@ export async function createClosedSite({
     apply: () => {},
     trust: () => {},
     traffic: () => noTraffic,
+    pause: async () => {},
     stop: async () => {}
   }
 }

@@ -56,6 +56,7 @@ export interface Answer {
 export interface ServeOptions {
   readonly loginServer?: string
   readonly obstacles?: readonly Obstacle[]
+  readonly isStopping?: () => boolean
   readonly blobs?: BlobStore
   readonly records?: RecordStore
   readonly registry?: (registry: Registry) => Registry
@@ -104,6 +105,7 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     mode: () => settings.mode,
     status,
     readiness: () => options.obstacles ?? [],
+    isStopping: options.isStopping,
     loginServer,
     log
   })
