@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { createLog, type Log } from '@connected-registry/edge-module/log.ts'
-import { createDoor } from '../../modules/api-proxy/src/door.ts'
+import { createDoor, createUpgrades } from '../../modules/api-proxy/src/door.ts'
 import { type ForwardLimits, forwardLimits } from '../../modules/api-proxy/src/forward.ts'
 import { createForwards } from '../../modules/api-proxy/src/forwards.ts'
 import { createKept } from '../../modules/api-proxy/src/kept.ts'
@@ -63,8 +63,10 @@ export async function aDoor(t: TestContext, registryPort: number, options: DoorO
   const forwards = createForwards((upstream) => {
     return createWay(upstream, { standing, log, limits: { ...forwardLimits, ...limits } })
   })
-  const handle = createDoor({ routes: () => table, forwards, log })
-  const server = createDoorServer({ handle, log, tls, limits: { ...serverLimits, ...limits } })
+  const door = { routes: () => table, forwards, log }
+  const handle = createDoor(door)
+  const upgrades = createUpgrades(door)
+  const server = createDoorServer({ handle, upgrades, log, tls, limits: { ...serverLimits, ...limits } })
   const { port } = await server.listen('127.0.0.1', 0)
   t.after(async () => {
     await server.stop(AbortSignal.abort())

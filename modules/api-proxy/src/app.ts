@@ -6,7 +6,7 @@ import type { Desired } from '@connected-registry/edge-module/twin.ts'
 import { createWorkload, type ServerCertificate } from '@connected-registry/edge-module/workload.ts'
 import packageFile from '../package.json' with { type: 'json' }
 import type { CertificateSource, Config } from './config.ts'
-import { createDoor } from './door.ts'
+import { createDoor, createUpgrades } from './door.ts'
 import { createForwards } from './forwards.ts'
 import { answerHealth, type Obstacle } from './health.ts'
 import { createRegistryProbe, registryOf } from './registry-probe.ts'
@@ -42,7 +42,8 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
   const table = routesOf(config.places)
   const standing = createStanding(config, log)
   const forwards = createForwards((upstream) => createWay(upstream, { standing, log }))
-  const handle = answerHealth(createDoor({ routes: () => table, forwards, log }), readiness)
+  const door = { routes: () => table, forwards, log }
+  const handle = answerHealth(createDoor(door), readiness)
   const probe = createRegistryProbe(() => registryOf(table))
   const opened = Promise.withResolvers<AddressInfo>()
   const state: State = { problems: [] }
@@ -68,7 +69,7 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
   function open(certificate?: ServerCertificate): void {
     const { tlsVersions: versions, ciphers, edge } = config
     const tls = certificate && { certificate, versions, ciphers, asksClients: edge !== undefined }
-    server = createDoorServer({ handle, log, tls })
+    server = createDoorServer({ handle, upgrades: createUpgrades(door), log, tls })
     server.listen(config.host, config.port).then(listening, opened.reject)
   }
 

@@ -3,7 +3,7 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import { answerError } from './answers.ts'
 import type { Forwards } from './forwards.ts'
 import { type RouteTable, route } from './routes.ts'
-import type { Handle } from './server.ts'
+import type { Handle, Upgrades } from './server.ts'
 
 export interface DoorOptions {
   /** The routes in force. */
@@ -23,12 +23,36 @@ export function createDoor({ routes, forwards, log }: DoorOptions): Handle {
   }
 }
 
+/** For requests to go on in another protocol: they are passed on where a route allows it, else they are as any other. */
+export function createUpgrades({ routes, forwards, log }: DoorOptions): Upgrades {
+  const targetOf = ({ url = '', headers }: IncomingMessage) => route(routes(), { path: url, headers })
+  return {
+    isWanted(request) {
+      const target = targetOf(request)
+      const isWebSocket = request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket'
+      return isWebSocket && target.kind !== 'none' && target.upgrades === true
+    },
+    handle(request, socket, head) {
+      const target = targetOf(request)
+      log.debug({ path: pathOf(request), target: target.kind }, 'WebSocket asked for')
+      socket.once('close', () => log.debug({ path: pathOf(request), target: target.kind }, 'WebSocket closed'))
+      const upgrade = target.kind === 'none' ? undefined : forwards.to(target).upgrade
+      if (upgrade) upgrade(request, socket, head)
+      else socket.destroy()
+    }
+  }
+}
+
 function logEnd(request: IncomingMessage, response: ServerResponse, target: string, log: Log): void {
-  // The query stays out of the log: it may hold what lets its holder in.
-  const path = request.url?.split('?', 1)[0]
+  const path = pathOf(request)
   const { method } = request
   response.once('close', () => {
     const isWhole = response.writableFinished
     log.debug({ method, path, target, status: response.statusCode, isWhole }, 'request answered')
   })
+}
+
+/** The query stays out of the log: it may hold what lets its holder in. */
+function pathOf({ url }: IncomingMessage): string | undefined {
+  return url?.split('?', 1)[0]
 }

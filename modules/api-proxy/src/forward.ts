@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
   type ServerResponse
 } from 'node:http'
+import type { Socket } from 'node:net'
 import { Stream } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import httpProxy from 'http-proxy'
@@ -45,6 +46,8 @@ export interface ForwardOptions {
 export interface Forward {
   /** Passes a request on and its answer back, both as streams. Answers 400, 502 and 504 itself; does not throw. */
   forward(request: IncomingMessage, response: ServerResponse): void
+  /** Passes on a request to go on in another protocol, where that is possible there. */
+  upgrade?(request: IncomingMessage, socket: Socket, head: Buffer): void
   /** Closes the connections to the other side. */
   close(): void
 }
@@ -169,7 +172,8 @@ function carry(upstream: ClientRequest, { request, response, origin }: Exchange,
   request.pipe(upstream)
 }
 
-function limitSilence(upstream: ClientRequest, limitMs: number): void {
+/** An answer must begin so long after the request is out, or the request is destroyed. */
+export function limitSilence(upstream: ClientRequest, limitMs: number): void {
   const expired = () => upstream.destroy(new AnswerTimeoutError(`no answer within ${limitMs} ms`))
   let timer: NodeJS.Timeout | undefined
   let isOver = false
@@ -184,7 +188,8 @@ function limitSilence(upstream: ClientRequest, limitMs: number): void {
   }
 }
 
-function relay(answer: IncomingMessage, response: ServerResponse, origin?: Translation): void {
+/** Gives an answer to the client as it is, apart from what is for one connection only. */
+export function relay(answer: IncomingMessage, response: ServerResponse, origin?: Translation): void {
   const headers = answeredHeaders(answer.rawHeaders, answer.headers.connection)
   try {
     // No reason phrase: it means nothing (RFC 9112, 4), and a strange one would be refused.

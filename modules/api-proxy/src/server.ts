@@ -1,13 +1,21 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions as HttpsServerOptions } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions, SecureVersion } from 'node:tls'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { answerError } from './answers.ts'
 import { createConnections } from './connections.ts'
 
 export type Handle = (request: IncomingMessage, response: ServerResponse) => void
+
+/** What is done with requests to go on in another protocol. */
+export interface Upgrades {
+  /** Whether this one is for `handle`; else it is a request as any other. */
+  isWanted(request: IncomingMessage): boolean
+  /** The connection is its own from here on. */
+  handle(request: IncomingMessage, socket: Socket, head: Buffer): void
+}
 
 /** PEM, the leaf first. */
 export interface Certificate {
@@ -52,6 +60,7 @@ export const serverLimits: ServerLimits = {
 
 export interface ServerOptions {
   readonly handle: Handle
+  readonly upgrades?: Upgrades
   readonly log: Log
   /** Undefined: plain HTTP. */
   readonly tls?: ServerTls | undefined
@@ -67,10 +76,12 @@ export interface DoorServer {
 }
 
 /** The listening side: HTTP/1.1, over TLS where a certificate is given. */
-export function createDoorServer({ handle, log, tls, limits = serverLimits }: ServerOptions): DoorServer {
+export function createDoorServer(options: ServerOptions): DoorServer {
+  const { handle, upgrades, log, tls, limits = serverLimits } = options
+  const basics = { ...basicsOf(limits), shouldUpgradeCallback: upgrades?.isWanted ?? (() => false) }
   const connections = createConnections(limits.lingerMs)
-  const secure = tls && createSecureServer({ ...options(limits), ...contextOf(tls), ...clientCertificates(tls) })
-  const server: Server = secure ?? createServer(options(limits))
+  const secure = tls && createSecureServer({ ...basics, ...contextOf(tls), ...clientCertificates(tls) })
+  const server: Server = secure ?? createServer(basics)
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
     connections.began(request, response)
@@ -84,6 +95,7 @@ export function createDoorServer({ handle, log, tls, limits = serverLimits }: Se
 
   server.on('request', serve)
   server.on('checkContinue', serve)
+  if (upgrades) server.on('upgrade', upgrades.handle)
   server.on('connection', connections.opened)
   server.setTimeout(limits.idleTimeoutMs)
   server.closeIdleConnections = connections.closeIdle
@@ -110,7 +122,7 @@ export function createDoorServer({ handle, log, tls, limits = serverLimits }: Se
   }
 }
 
-function options(limits: ServerLimits): HttpsServerOptions {
+function basicsOf(limits: ServerLimits): HttpsServerOptions {
   return {
     requestTimeout: 0,
     headersTimeout: limits.headersTimeoutMs,

@@ -1,4 +1,4 @@
-import type { Agent } from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { createForward, type Forward, type ForwardLimits, forwardLimits } from './forward.ts'
 import { hubHeaders } from './hub-auth.ts'
@@ -6,6 +6,7 @@ import type { Kept } from './kept.ts'
 import { RegistryAgent } from './registry-agent.ts'
 import type { Upstream } from './routes.ts'
 import { SecureAgent } from './secure-agent.ts'
+import { createUpgrade } from './upgrade.ts'
 
 /** How this device is known and whom it trusts. */
 export interface Standing {
@@ -35,11 +36,12 @@ export function createWay(upstream: Upstream, { standing, log, limits = forwardL
   if (upstream.kind === 'parent') return createForward({ upstream, agent, log, limits, isDoor: true })
   if (upstream.kind !== 'edgeHub') return createForward({ upstream, agent, log, limits })
   const patient = { ...limits, answerTimeoutMs: Math.max(limits.answerTimeoutMs, hubAnswerTimeoutMs) }
-  const introduce = (request: Parameters<typeof hubHeaders>[0]) => hubHeaders(request, token)
-  return createForward({ upstream, agent, log, limits: patient, introduce })
+  const introduce = (request: IncomingMessage) => hubHeaders(request, token)
+  const options = { upstream, agent, log, limits: patient, introduce }
+  return { ...createForward(options), upgrade: createUpgrade(options) }
 }
 
-export function agentFor({ kind, protocol, address }: Upstream, standing: Standing, limits: ForwardLimits): Agent {
+function agentFor({ kind, protocol, address }: Upstream, standing: Standing, limits: ForwardLimits): Agent {
   const { trust, publicTrust, gatewayHost } = standing
   if (protocol === 'http') return new RegistryAgent(limits.connectTimeoutMs)
   const name = kind === 'edgeHub' ? gatewayHost : address.host

@@ -15,8 +15,15 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: 
   socket.write(
     [...lines, `Sec-WebSocket-Accept: ${accept}`, `Sec-WebSocket-Protocol: ${protocol}`, '', ''].join('\r\n')
   )
+  const arrived: Buffer[] = []
+  let isWanted = false
   const stream = new Duplex({
-    read: () => undefined,
+    // One chunk at a time: the broker reads one each time that it is told of any.
+    readableHighWaterMark: 1,
+    read() {
+      isWanted = true
+      give()
+    },
     write: (chunk: Buffer, _, done) => void socket.write(frame(binary, chunk), done),
     final: (done) => void socket.end(frame(close, Buffer.alloc(0)), done),
     destroy(error, done) {
@@ -24,6 +31,11 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: 
       done(error)
     }
   })
+  function give(): void {
+    if (!isWanted || arrived.length === 0) return
+    isWanted = false
+    stream.push(Buffer.concat(arrived.splice(0)))
+  }
   let buffered = head
   function take(chunk: Buffer): void {
     buffered = Buffer.concat([buffered, chunk])
@@ -31,8 +43,9 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: 
       buffered = buffered.subarray(next.length)
       if (next.opcode === ping) socket.write(frame(pong, next.payload))
       else if (next.opcode === close) stream.push(null)
-      else if (next.opcode <= binary) stream.push(next.payload)
+      else if (next.opcode <= binary) arrived.push(next.payload)
     }
+    give()
   }
   socket.on('data', take)
   socket.on('close', () => stream.destroy())
