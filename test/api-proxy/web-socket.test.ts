@@ -14,9 +14,7 @@ interface MqttClient extends EventEmitter {
   end(force: boolean, options: object, done: () => void): void
 }
 // The very client below the device SDK.
-const mqtt: { connect(url: string, options: object): MqttClient } = createRequire(
-  import.meta.resolve('azure-iot-mqtt-base')
-)('mqtt')
+const mqtt: { connect(url: string, options: object): MqttClient } = createRequire(import.meta.url)('mqtt')
 
 const path = '/$iothub/websocket?iothub-no-client-cert=true'
 
