@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseSettings as parseProxySettings } from '../modules/api-proxy/src/settings.ts'
@@ -10,6 +10,8 @@ interface Module {
   readonly settings: { readonly image: string; readonly createOptions: CreateOptions }
 }
 interface CreateOptions {
+  /** Seconds. */
+  readonly StopTimeout?: number
   readonly HostConfig?: {
     readonly Binds?: readonly string[]
     readonly PortBindings?: Readonly<Record<string, readonly { readonly HostPort: string }[]>>
@@ -53,6 +55,18 @@ test('the registry keeps its data on a volume', () => {
   assert.deepEqual(modules['connected-registry']?.settings.createOptions.HostConfig?.Binds, [
     'connected-registry:/var/acr/data'
   ])
+})
+
+test('a module that is told to stop has the time that it takes itself', () => {
+  const templates = ['deployment.template.json', ...globSync('nested-edge/*.template.json', { cwd: root })]
+  for (const path of templates) {
+    const { modulesContent } = JSON.parse(readFileSync(join(root, path), 'utf8'))
+    for (const [name, module] of Object.entries<Module>(modulesContent.$edgeAgent['properties.desired'].modules)) {
+      const main = readFileSync(join(root, 'modules', name, 'src', 'main.ts'), 'utf8')
+      const drainMs = Number(/drainTimeoutMs: ([\d_]+)/.exec(main)?.[1]?.replace('_', ''))
+      assert.ok(Number(module.settings.createOptions.StopTimeout) * 1000 > drainMs, `${path}: ${name}`)
+    }
+  }
 })
 
 test('the desired properties of the registry are settings that it takes', async () => {

@@ -52,21 +52,27 @@ async function aFolder(t: TestContext): Promise<string> {
   return folder
 }
 
-test('told to stop, the process lets a running answer finish and ends with 0', async (t) => {
+test('told to stop, the process says so, lets a running answer finish and ends with 0', async (t) => {
   const arrived = Promise.withResolvers<ServerResponse>()
-  const registry = await aRegistry(t, (_, answer) => arrived.resolve(answer))
+  const registry = await aRegistry(t, (asked, answer) => {
+    if (asked.url === '/readyz') answer.end()
+    else arrived.resolve(answer)
+  })
   const door = aProcess(t, registry.port, { API_PROXY_TLS: 'off' })
   await door.start()
   const client = await openSocket(t, portOf(door))
-  client.write('GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n')
+  client.write('GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   const answer = await arrived.promise
 
   const stopping = door.line(({ msg }) => msg === 'api-proxy stopping', t.signal)
   const code = door.stop('SIGTERM')
   await stopping
+  const [ready, refused] = [await ask(portOf(door), '/readyz'), await ask(portOf(door), '/v2/')]
   answer.end('the whole answer')
   const received = await text(client)
 
+  assert.deepEqual([ready.status, JSON.parse(ready.body).reasons[0].code], [503, 'STOPPING'])
+  assert.deepEqual([refused.status, refused.headers['retry-after'], refused.headers.connection], [503, '10', 'close'])
   assert.equal(await code, 0)
   assert.match(received, /the whole answer/)
   assert.deepEqual(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Section } from '../simulators/edge-hub/twins.ts'
@@ -9,30 +9,6 @@ import { aProcess } from './module-under-test.ts'
 import { client, clientToken } from './running-app.ts'
 import { aSimulatedDevice, moduleId } from './simulated-device.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
-
-/** Environment with a settings file that knows the client. */
-async function anEnvironment() {
-  const folder = await temporaryFolder()
-  const settings = join(folder, 'settings.json')
-  await writeFile(settings, JSON.stringify({ clientTokens: [await clientToken()] }))
-  return { ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'), ACR_REGISTRY_SETTINGS: settings }
-}
-
-test('the second process on one data volume says that it is in use, and the first one goes on', async (t) => {
-  const environment = await anEnvironment()
-  const first = await aProcess(t, environment)
-  const second = await aProcess(t, environment)
-  await first.module.start()
-
-  await second.module.start()
-
-  const line = second.module.lines.find(({ code }) => code === 'STORE_IN_USE')
-  assert.match(String(line?.reason), /in use by another process/)
-  assert.equal((await second.get('/v2/demo/app/tags/list')).status, 503)
-  assert.equal((await first.get('/v2/demo/app/tags/list')).status, 404)
-  assert.equal(await first.module.stop(), 0)
-  assert.equal(await second.module.stop(), 0)
-})
 
 test('a process that was killed comes back with its last twin, without any network', async (t) => {
   const device = await aSimulatedDevice(t)

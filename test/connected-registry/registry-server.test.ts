@@ -3,11 +3,18 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, type RequestListener, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { createDrain } from '@connected-registry/edge-module/drain.ts'
 import { openRegistryServer } from '../../modules/connected-registry/src/registry-server.ts'
 
 /** A server whose closing would take for ever, and a client that keeps its connections. */
 async function open(t: TestContext, onRequest: RequestListener, { drainMs = 2 ** 30, betweenMs = 2 ** 30 } = {}) {
-  const server = await openRegistryServer({ host: '127.0.0.1', port: 0, onRequest, drainMs, betweenMs })
+  const server = await openRegistryServer({
+    host: '127.0.0.1',
+    port: 0,
+    onRequest,
+    drainMs,
+    drain: createDrain({ betweenMs })
+  })
   const agent = new Agent({ keepAlive: true })
   t.after(() => agent.destroy())
   async function get(path = '/', method = 'GET'): Promise<IncomingMessage> {
@@ -60,7 +67,7 @@ test('a port that is taken is the failure to open', async (t) => {
     port: server.port,
     onRequest: () => {},
     drainMs: 1,
-    betweenMs: 0
+    drain: createDrain()
   })
 
   await assert.rejects(second, { code: 'EADDRINUSE' })

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import { createDrain } from '@connected-registry/edge-module/drain.ts'
 import { openRegistryServer } from '../../modules/connected-registry/src/registry-server.ts'
 import { followServerCertificate } from '../../modules/connected-registry/src/server-certificate.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../simulators/edge-hub/certificates.ts'
@@ -122,7 +123,7 @@ async function serve(t: TestContext, certificate: Certificate) {
     onRequest,
     certificate,
     drainMs: 0,
-    betweenMs: 0
+    drain: createDrain()
   })
   t.after(() => server.close())
   async function connect(agent = new Agent({ ca: authority.certificate })) {

@@ -5,6 +5,7 @@ import type { Upstream } from './routes.ts'
 const answers = {
   BAD_REQUEST: { status: 400, message: 'the request is not valid' },
   NOT_FOUND: { status: 404, message: 'nothing is served at this path' },
+  STOPPING: { status: 503, message: 'the door is closing' },
   INTERNAL: { status: 500, message: 'the request could not be passed on' },
   UNAVAILABLE: { status: 502, message: 'is not reachable' },
   TIMEOUT: { status: 504, message: 'did not answer in time' }

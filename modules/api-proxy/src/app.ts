@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { createDrain } from '@connected-registry/edge-module/drain.ts'
 import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
 import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
 import { certificateFromFiles, watchServerCertificate } from '@connected-registry/edge-module/tls.ts'
@@ -14,6 +15,7 @@ import { formatAddress, type RouteTable, routesOf } from './routes.ts'
 import { createDoorServer, type DoorServer } from './server.ts'
 import { parseSettings } from './settings.ts'
 import { createStanding } from './standing.ts'
+import { refuseNew } from './stopping.ts'
 import { createWay } from './ways.ts'
 
 export interface AppOptions {
@@ -43,7 +45,8 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
   const standing = createStanding(config, log)
   const forwards = createForwards((upstream) => createWay(upstream, { standing, log }))
   const door = { routes: () => table, forwards, log }
-  const handle = answerHealth(createDoor(door), readiness)
+  const drain = createDrain()
+  const handle = refuseNew(answerHealth(createDoor(door), readiness), drain)
   const probe = createRegistryProbe(() => registryOf(table))
   const opened = Promise.withResolvers<AddressInfo>()
   const state: State = { problems: [] }
@@ -97,6 +100,12 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
     report()
   }
 
+  /** The port stays open until nothing is under way: whoever asks is told, and a push goes on. */
+  async function close(deadline: AbortSignal): Promise<void> {
+    await drain.done(deadline)
+    await server?.stop(deadline)
+  }
+
   const load = loaderOf(config.certificate)
   const watch = load && watchServerCertificate({ load, onCertificate: useCertificate, log })
   if (!load) open()
@@ -108,7 +117,7 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
     async stop() {
       isStopping = true
       watch?.stop()
-      await Promise.all([server?.stop(AbortSignal.timeout(drainMs)), client?.stop()])
+      await Promise.all([close(AbortSignal.timeout(drainMs)), client?.stop()])
       forwards.close()
       standing.close()
     }

@@ -5,10 +5,11 @@ import { readConfig } from './config.ts'
 
 const log = createLog({ module: 'api-proxy' })
 
-// Docker kills ten seconds after SIGTERM. A port that cannot be had is an error nobody catches, and ends the process.
+// The runtime has to wait longer than this (`StopTimeout` in deployments); without being told so, Docker kills after ten seconds.
+// A port that cannot be had is an error nobody catches, and ends the process.
 runModule({
   name: 'api-proxy',
   log,
-  drainTimeoutMs: 9_000,
-  start: async () => startApp({ config: readConfig(), log, drainMs: 8_000 })
+  drainTimeoutMs: 40_000,
+  start: async () => startApp({ config: readConfig(), log, drainMs: 30_000 })
 })

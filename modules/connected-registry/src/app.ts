@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http'
+import { createDrain } from '@connected-registry/edge-module/drain.ts'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
 import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
@@ -76,6 +77,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   })
   const details = () => [...(own.problem ? [own.problem] : []), ...(certificate?.details() ?? [])]
   const reporting = createReporting({ sources, board, dataVolume, log, details })
+  const drain = createDrain(delays)
   const stopping = new AbortController()
   let site: Site | undefined
   let store: Store | undefined
@@ -101,13 +103,19 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     dispatcher: { ...dispatcher, proxies: config.proxies }
   }
   sources.onChange(applySettings)
-  const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs: delays.reopenMs, log, onSite: use })
-  const { host, port } = config
-  const onRequest: RequestListener = (request, response) => listener(request, response)
-  const server = await openRegistryServer({ host, port, onRequest, certificate, ...delays }).catch(async (error) => {
-    await stopSite()
+  const { reopenMs, drainMs } = delays
+  const kept = await keepSite({ dataVolume, site: siteOptions, reopenMs, log, onSite: use }).catch(async (error) => {
+    await stopSettings()
     throw error
   })
+  const { host, port } = config
+  const onRequest: RequestListener = (request, response) => listener(request, response)
+  const server = await openRegistryServer({ host, port, onRequest, certificate, drain, drainMs }).catch(
+    async (error) => {
+      await stopSite()
+      throw error
+    }
+  )
   const client = edge && startClient(edge)
   if (edge) obtainTrustBundle(edge, log, stopping.signal).then(trust)
   const scheme = certificate ? 'https' : 'http'
@@ -126,7 +134,17 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     const mode = () => sources.current.mode
     const status = async (seesAll: boolean) => (seesAll ? reporting.status() : outlineOf(await reporting.status()))
     const { loginServer } = config
-    listener = createHttpHandler({ registry, children, access, mode, status, readiness, loginServer, isStopping, log })
+    listener = createHttpHandler({
+      registry,
+      children,
+      access,
+      mode,
+      status,
+      readiness,
+      loginServer,
+      refuses: drain.refuses,
+      log
+    })
     reporting.use({ ...opened, isTwinAwaited })
     reporting.recount()
     // Before anything is applied: what is not in the scope goes.
@@ -213,10 +231,14 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   }
 
   async function stopSite(): Promise<void> {
+    await stopSettings()
+    await kept.stop()
+  }
+
+  async function stopSettings(): Promise<void> {
     sources.close()
     certificate?.close()
     await Promise.all([reporting.stop(), remembering, parentConfig.stop()])
-    await kept.stop()
   }
 
   return { port: server.port, stop }

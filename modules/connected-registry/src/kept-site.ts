@@ -24,7 +24,10 @@ export interface KeepSiteOptions {
   readonly onSite: (opened: OpenedSite) => void
 }
 
-/** A data volume that cannot be used is tried again and again, until it can: mounts come late, and people mend them. */
+/**
+ * A data volume that cannot be used is tried again and again, until it can: mounts come late, and people mend them. One that another
+ * process has open when this one starts is that one's: rejects with StoreError `STORE_IN_USE`.
+ */
 export async function keepSite({
   dataVolume,
   site: options,
@@ -38,8 +41,9 @@ export async function keepSite({
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
-  async function open(): Promise<void> {
+  async function open(isFirst = false): Promise<void> {
     const opened = await openSite(dataVolume, options).catch((problem: unknown) => ({ site: closed, problem }))
+    if (isFirst && 'problem' in opened && codeOf(opened.problem) === 'STORE_IN_USE') throw opened.problem
     if (stopped) return opened.site.stop()
     if ('problem' in opened) timer = setTimeout(() => (opening = open()), reopenMs)
     if ('problem' in opened && describe(opened.problem) === describe(current.problem)) return
@@ -53,7 +57,7 @@ export async function keepSite({
     else log.error({ code: codeOf(problem), dataVolume, reason: describe(problem) }, 'data volume cannot be used')
   }
 
-  await open()
+  await open(true)
   return {
     async stop() {
       stopped = true

@@ -1,8 +1,8 @@
-import type { RequestListener, Server, ServerResponse } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Drain } from '@connected-registry/edge-module/drain.ts'
 import type { Config } from './config.ts'
 import { serverOptions } from './http/server.ts'
-import { isAmidPush } from './http/stopping.ts'
 import type { CertificatePair, ServerCertificate } from './server-certificate.ts'
 
 // Not by `import`: that asks the module for all its names, and some of them load Node's own fetch, 10 MiB of it.
@@ -23,67 +23,29 @@ export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
   readonly certificate?: Pick<ServerCertificate, 'current' | 'onChange'> | undefined
   /** How long what is under way may take to end. */
   readonly drainMs: number
-  /** How soon a push must go on to be under way. */
-  readonly betweenMs: number
+  readonly drain: Pick<Drain, 'began' | 'done'>
 }
 
 /** The socket that clients reach. Rejects where the port is taken. */
 export async function openRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
-  const { host, port, onRequest, certificate, drainMs } = options
-  const work = watchWork(options.betweenMs)
+  const { host, port, onRequest, certificate, drain, drainMs } = options
   const server = certificate ? createSecureServer(certificate, onRequest) : createServer(serverOptions, onRequest)
   // Node closes connections that are idle when the server is closed, not those that become so afterwards.
   const closeIfClosing = () => void (server.listening || server.closeIdleConnections())
   server.on('request', (_, response) => {
-    work.begun()
-    response.once('close', () => {
-      work.ended(response)
-      setImmediate(closeIfClosing)
-    })
+    drain.began(response)
+    response.once('close', () => setImmediate(closeIfClosing))
   })
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
     async close() {
       const deadline = AbortSignal.timeout(drainMs)
-      await work.done(deadline)
+      await drain.done(deadline)
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       if (deadline.aborted) server.closeAllConnections()
       else deadline.addEventListener('abort', () => server.closeAllConnections())
       await closed
-    }
-  }
-}
-
-/** What is under way: requests, and for a moment after each a push that goes on with another one. */
-function watchWork(betweenMs: number) {
-  let count = 0
-  let pushedAt = Number.NEGATIVE_INFINITY
-  let changed: () => void = () => {}
-
-  return {
-    begun() {
-      count += 1
-    },
-    ended({ req: request, statusCode }: ServerResponse) {
-      count -= 1
-      if (isAmidPush(request) && statusCode < 300) pushedAt = performance.now()
-      else if (request.method === 'PUT') pushedAt = Number.NEGATIVE_INFINITY
-      changed()
-    },
-    /** Resolves when nothing is under way, or with the signal. */
-    async done(signal: AbortSignal): Promise<void> {
-      for (;;) {
-        const waitMs = count > 0 ? undefined : pushedAt + betweenMs - performance.now()
-        if (signal.aborted || (waitMs !== undefined && waitMs <= 0)) return
-        const { promise, resolve } = Promise.withResolvers<void>()
-        changed = resolve
-        signal.addEventListener('abort', changed, { once: true })
-        const timer = waitMs === undefined ? undefined : setTimeout(changed, waitMs)
-        await promise
-        clearTimeout(timer)
-        signal.removeEventListener('abort', changed)
-      }
     }
   }
 }

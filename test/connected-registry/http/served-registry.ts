@@ -17,6 +17,7 @@ import type { Child } from '../../../modules/connected-registry/src/children/chi
 import { type Children, createChildren } from '../../../modules/connected-registry/src/children/children.ts'
 import type { Obstacle } from '../../../modules/connected-registry/src/http/health.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
+import type { Refuses } from '../../../modules/connected-registry/src/http/stopping.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 import { createRegistry } from '../../../modules/connected-registry/src/registry/create-registry.ts'
 import type { Registry } from '../../../modules/connected-registry/src/registry/registry.ts'
@@ -56,7 +57,7 @@ export interface Answer {
 export interface ServeOptions {
   readonly loginServer?: string
   readonly obstacles?: readonly Obstacle[]
-  readonly isStopping?: () => boolean
+  readonly refuses?: Refuses
   readonly blobs?: BlobStore
   readonly records?: RecordStore
   readonly registry?: (registry: Registry) => Registry
@@ -105,7 +106,7 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     mode: () => settings.mode,
     status,
     readiness: () => options.obstacles ?? [],
-    isStopping: options.isStopping,
+    refuses: options.refuses,
     loginServer,
     log
   })

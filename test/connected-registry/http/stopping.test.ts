@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { createDrain } from '@connected-registry/edge-module/drain.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { serveWritable } from './pushing.ts'
 import { basic } from './served-registry.ts'
 
 test('a registry that stops refuses what is new, to come again, and goes on with a push that has begun', async (t) => {
-  let isStopping = false
-  const served = await serveWritable(t, { isStopping: () => isStopping })
+  const drain = createDrain()
+  const served = await serveWritable(t, { refuses: drain.refuses })
   const image = anImage()
   await served.hold('app/web', image, 'v1')
   const { bytes, descriptor } = image.manifest
@@ -14,7 +15,7 @@ test('a registry that stops refuses what is new, to come again, and goes on with
   const begun = await served.send('POST', '/v2/app/web/blobs/uploads/', writer)
   const session = String(begun.headers.location)
 
-  isStopping = true
+  await drain.done(t.signal)
   const refused = [
     await served.send('GET', '/v2/app/web/manifests/v1', writer),
     await served.send('POST', '/v2/app/web/blobs/uploads/', writer),

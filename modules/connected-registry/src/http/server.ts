@@ -9,14 +9,14 @@ import { isHealthPath } from './health.ts'
 import { createKnownPaths } from './known-paths.ts'
 import { hasBody } from './request-body.ts'
 import { createRouter, type RouteOptions } from './routes.ts'
-import { refuseNew } from './stopping.ts'
+import { type Refuses, refuseNew } from './stopping.ts'
 import { inTurn } from './turn.ts'
 
 export interface HttpOptions extends RouteOptions {
   /** `host` or `host:port`: requests that are addressed to another one are refused. Left out: any will do. */
   readonly loginServer?: string
-  /** Nothing new is begun. Left out: it goes on for ever. */
-  readonly isStopping?: () => boolean
+  /** Left out: it never stops. */
+  readonly refuses?: Refuses
   readonly log: Log
 }
 
@@ -35,13 +35,13 @@ export const serverOptions = {
 
 /** The registry's HTTP interface, as a request listener of `node:http` or `node:https`. */
 export function createHttpHandler(options: HttpOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { log, loginServer, isStopping } = options
+  const { log, loginServer, refuses } = options
   const app = new Koa()
   const knownPaths = createKnownPaths()
   app.use(inTurn)
   app.use(answerFailures(log))
   app.use(checkRequest)
-  if (isStopping) app.use(refuseNew(isStopping))
+  if (refuses) app.use(refuseNew(refuses))
   if (loginServer) app.use(checkHost(loginServer))
   app.use(knownPaths.recall)
   app.use(createRouter(options, knownPaths).routes())

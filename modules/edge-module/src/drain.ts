@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** The end of a server in good order: what is under way may end, what is new is refused. */
+export interface Drain {
+  /** To be told of every request, when it begins. */
+  began(response: ServerResponse): void
+  /** Whether a request is not to be begun any more. */
+  refuses(request: Pick<IncomingMessage, 'method' | 'url'>): boolean
+  /** From now on new ones are refused. Resolves when nothing is under way, or with the signal. */
+  done(signal: AbortSignal): Promise<void>
+}
+
+/**
+ * A push is under way between its requests as well: the next chunk, the end of an upload and the manifest are taken, and waited for
+ * as long as a client needs to come again. So the port has to stay open until `done` resolves.
+ */
+export function createDrain({ betweenMs = 1_000 } = {}): Drain {
+  let isDraining = false
+  let count = 0
+  let pushedAt = Number.NEGATIVE_INFINITY
+  let changed: () => void = () => {}
+
+  function ended({ req: { method, url = '' }, statusCode }: ServerResponse): void {
+    count -= 1
+    if (isManifestPush(method, url)) pushedAt = Number.NEGATIVE_INFINITY
+    else if (isUpload(method, url) && statusCode < 300) pushedAt = performance.now()
+    changed()
+  }
+
+  /** Undefined: until something ends. */
+  function waitMs(): number | undefined {
+    return count > 0 ? undefined : pushedAt + betweenMs - performance.now()
+  }
+
+  return {
+    began(response) {
+      count += 1
+      response.once('close', () => ended(response))
+    },
+    refuses: ({ method, url = '' }) =>
+      isDraining && !isHealth(url) && !isManifestPush(method, url) && !isBegunUpload(url),
+    async done(signal) {
+      isDraining = true
+      for (let wait = waitMs(); !signal.aborted && (wait === undefined || wait > 0); wait = waitMs()) {
+        await next(wait, signal)
+      }
+    }
+  }
+
+  async function next(limitMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    changed = resolve
+    signal.addEventListener('abort', changed, { once: true })
+    const timer = limitMs === undefined ? undefined : setTimeout(changed, limitMs)
+    await promise
+    clearTimeout(timer)
+    signal.removeEventListener('abort', changed)
+  }
+}
+
+function isHealth(url: string): boolean {
+  return /^\/(?:healthz|readyz)(?:\?|$)/.test(url)
+}
+
+function isUpload(method: string | undefined, url: string): boolean {
+  return method !== 'GET' && method !== 'HEAD' && url.includes('/blobs/uploads/')
+}
+
+function isBegunUpload(url: string): boolean {
+  return /\/blobs\/uploads\/[^/?]+(?:\?|$)/.test(url)
+}
+
+function isManifestPush(method: string | undefined, url: string): boolean {
+  return method === 'PUT' && /\/manifests\/[^/?]+(?:\?|$)/.test(url)
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createDrain } from '@connected-registry/edge-module/drain.ts'
+
+test('before it drains nothing is refused, and then only what goes on with a push, and health, is not', async (t) => {
+  const drain = createDrain()
+  const taken: readonly (readonly [method: string, url: string])[] = [
+    ['GET', '/healthz'],
+    ['GET', '/readyz?verbose'],
+    ['PATCH', '/v2/app/web/blobs/uploads/5f3c'],
+    ['PUT', '/v2/app/web/blobs/uploads/5f3c?digest=sha256:0'],
+    ['GET', '/v2/app/web/blobs/uploads/5f3c'],
+    ['PUT', '/v2/app/web/manifests/v1']
+  ]
+  const fresh: readonly (readonly [method: string, url: string])[] = [
+    ['GET', '/v2/'],
+    ['GET', '/v2/healthz/tags/list'],
+    ['GET', '/v2/app/web/manifests/v1'],
+    ['DELETE', '/v2/app/web/manifests/v1'],
+    ['POST', '/v2/app/web/blobs/uploads/'],
+    ['POST', '/v2/app/web/blobs/uploads/?digest=sha256:0'],
+    ['GET', '/v2/?next=/blobs/uploads/']
+  ]
+  const refused = (requests: typeof taken) => requests.map(([method, url]) => drain.refuses({ method, url }))
+  assert.deepEqual(new Set(refused([...taken, ...fresh])), new Set([false]))
+
+  await drain.done(t.signal)
+
+  assert.deepEqual(new Set(refused(taken)), new Set([false]))
+  assert.deepEqual(new Set(refused(fresh)), new Set([true]))
+})
