@@ -39,8 +39,8 @@ function portOf(door: ReturnType<typeof aProcess>): number {
   return Number(door.lines.find(({ msg }) => msg === 'door opened')?.port)
 }
 
-async function askSecurely(port: number, host = 'localhost') {
-  const options = { host: '127.0.0.1', servername: host, port, path: '/v2/', ca: authority.certificate, agent: false }
+async function askSecurely(port: number, host = 'localhost', path = '/v2/') {
+  const options = { host: '127.0.0.1', servername: host, port, path, ca: authority.certificate, agent: false }
   const [answer] = await once(secureRequest(options).end(), 'response')
   const { subjectaltname } = (answer.socket as TLSSocket).getPeerCertificate()
   return { body: await text(answer), subjectaltname }
@@ -147,6 +147,17 @@ test('in IoT Edge the certificate comes from the runtime, and the twin is obeyed
   assert.deepEqual(described['/v2'], { prefix: '/v2', target: `127.0.0.1:${registry.port}`, protocol: 'http' })
   assert.deepEqual(described['/devices'], { prefix: '/devices', target: 'edgehub:443', protocol: 'https' })
   assert.match(JSON.stringify(reported.certificate), /workload.*20\d\d-/)
+
+  const metrics = await aRegistry(t, (_, answer) => answer.end('metrics'))
+  const added = { prefix: '/v2/metrics', target: `127.0.0.1:${metrics.port}` }
+  await hub.patchDesired('api-proxy', { proxy_config: null, routes: [added] })
+  const listed = (section: Record<string, unknown>) => JSON.stringify(section.routes).includes('/v2/metrics')
+  assert.deepEqual((await hub.reportedMatches('api-proxy', listed, patient)).problems, [])
+  assert.equal((await askSecurely(portOf(door), '', '/v2/metrics')).body, 'metrics')
+  await hub.patchDesired('api-proxy', { routes: [added, { prefix: 'v2', target: '' }] })
+  const refused = await hub.reportedMatches('api-proxy', (section) => section.desiredVersion === 4, patient)
+  assert.match(JSON.stringify(refused.problems), /routes\.1\.prefix: must be/)
+  assert.ok(listed(refused))
   assert.equal(await door.stop(), 0)
 })
 

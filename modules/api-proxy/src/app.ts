@@ -13,7 +13,7 @@ import { answerHealth, type Obstacle } from './health.ts'
 import { createRegistryProbe, registryOf } from './registry-probe.ts'
 import { formatAddress, type RouteTable, routesOf } from './routes.ts'
 import { createDoorServer, type DoorServer } from './server.ts'
-import { parseSettings } from './settings.ts'
+import { parseSettings, type Settings } from './settings.ts'
 import { createStanding } from './standing.ts'
 import { refuseNew } from './stopping.ts'
 import { createWay } from './ways.ts'
@@ -41,7 +41,7 @@ interface State {
 
 /** Needs nobody to start: the door opens with its certificate, and the twin counts when edgeHub is there. */
 export function startApp({ config, log, drainMs }: AppOptions): App {
-  const table = routesOf(config.places)
+  let table = routesOf(config.places)
   const standing = createStanding(config, log)
   const forwards = createForwards((upstream) => createWay(upstream, { standing, log }))
   const door = { routes: () => table, forwards, log }
@@ -91,9 +91,17 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
     report()
   }
 
+  function useSettings({ logLevel, routes }: Settings): void {
+    setLogLevel(log, logLevel)
+    const before = JSON.stringify(describeRoutes(table))
+    table = routesOf(config.places, routes)
+    forwards.keepOnly(table)
+    if (JSON.stringify(describeRoutes(table)) !== before) log.info({ routes: describeRoutes(table) }, 'routes changed')
+  }
+
   function useDesired(desired: Desired): void {
     const { settings, problems } = parseSettings(desired)
-    if (settings) setLogLevel(log, settings.logLevel)
+    if (settings) useSettings(settings)
     if (problems.length > 0) log.warn({ problems }, 'desired properties have problems')
     state.problems = problems
     if (typeof desired.$version === 'number') state.desiredVersion = desired.$version

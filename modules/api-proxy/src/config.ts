@@ -4,7 +4,7 @@ import { type EdgeEnvironment, EnvironmentError, readEdgeEnvironment } from '@co
 import { identityOf } from '@connected-registry/edge-module/identity.ts'
 import type { WorkloadEnvironment } from '@connected-registry/edge-module/workload.ts'
 import { z } from 'zod'
-import type { Address, Places } from './routes.ts'
+import { type Address, type Places, readAddress } from './routes.ts'
 import type { TlsVersions } from './server.ts'
 
 /** Fixed at start, from the environment: names of Microsoft's API proxy, and a few of our own (`API_PROXY_`). */
@@ -146,14 +146,6 @@ function refuse(context: z.RefinementCtx, message: string): never {
 
 function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 0 && port <= 65_535
-}
-
-/** `host`, `host:port` or `[IPv6]:port`; without a port it is HTTP's own, as for nginx. */
-function readAddress(text: string): Address | undefined {
-  const [, bracketed, name, digits = '80'] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text) ?? []
-  const host = bracketed ?? name
-  const port = Number(digits)
-  return host !== undefined && port > 0 && isPort(port) ? { host, port } : undefined
 }
 
 // nginx's list is for TLS 1.2 alone; Node would take a list without them for a wish to have no TLS 1.3.

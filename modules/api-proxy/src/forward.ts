@@ -48,6 +48,8 @@ export interface Forward {
   forward(request: IncomingMessage, response: ServerResponse): void
   /** Passes on a request to go on in another protocol, where that is possible there. */
   upgrade?(request: IncomingMessage, socket: Socket, head: Buffer): void
+  /** Connections that are idle, now or after what is under way, are closed. */
+  retire(): void
   /** Closes the connections to the other side. */
   close(): void
 }
@@ -121,6 +123,10 @@ export function createForward(options: ForwardOptions): Forward {
       const exchange = { request, response, isSecondAttempt: false, ...(isDoor && translation(request, origin)) }
       if (introduce) introduced(introduce(request), exchange, origin)
       else begin(exchange, origin)
+    },
+    retire() {
+      Reflect.set(agent, 'keepAlive', false)
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
     },
     close() {
       agent.destroy()

@@ -1,9 +1,11 @@
 import type { Forward } from './forward.ts'
-import type { Upstream } from './routes.ts'
+import type { RouteTable, Upstream } from './routes.ts'
 
 /** A way to each place, made when it is first wanted, with connections of its own. */
 export interface Forwards {
   to(upstream: Upstream): Forward
+  /** What no route leads to any more keeps no connections, and ends with what is under way. */
+  keepOnly(table: RouteTable): void
   close(): void
 }
 
@@ -15,6 +17,14 @@ export function createForwards(create: (upstream: Upstream) => Forward): Forward
       const forward = made.get(key) ?? create(upstream)
       made.set(key, forward)
       return forward
+    },
+    keepOnly({ routes, storage }) {
+      const wanted = new Set([...routes.map(({ target }) => target), ...(storage ? [storage] : [])].map(keyOf))
+      for (const [key, forward] of made) {
+        if (wanted.has(key)) continue
+        forward.retire()
+        made.delete(key)
+      }
     },
     close() {
       for (const forward of made.values()) forward.close()

@@ -51,6 +51,14 @@ export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** `host`, `host:port` or `[IPv6]:port`; without a port it is the protocol's own, as for nginx. */
+export function readAddress(text: string, defaultPort = 80): Address | undefined {
+  const [, bracketed, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text) ?? []
+  const host = bracketed ?? name
+  const port = Number(digits ?? defaultPort)
+  return host !== undefined && port > 0 && port <= 65_535 ? { host, port } : undefined
+}
+
 /** As a `Host` header names it: without the port that goes without saying. */
 export function hostOf({ protocol, address }: Upstream): string {
   return formatAddress(address).replace(protocol === 'https' ? /:443$/ : /:80$/, '')
