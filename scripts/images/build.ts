@@ -48,17 +48,20 @@ export async function buildLayout(options: BuildOptions): Promise<readonly Built
     const images = runtimes.map(({ platform, layer, parts }, index) => {
       const layers = [layer, ...shared]
       const image = writeImage(layout, { description: descriptions[index]!, platform, layers, version })
-      const sbom = writeSbom(layout, image, sbomOf(image.digest, application.spdx, parts))
-      return { image, sbom, platform, sizeBytes: sizeOf(layers) }
+      const sbom = writeSbom(layout, image.manifest, sbomOf(image.manifest.digest, application.spdx, parts))
+      return { ...image, sbom, platform, tag: `${version}-${platform.name}`, sizeBytes: sizeOf(layers) }
     })
-    const manifests = images.map(({ image }) => image)
+    const manifests = images.map(({ manifest }) => manifest)
     const index = layout.putJson(types.index, { schemaVersion: 2, mediaType: types.index, manifests })
-    layout.close([
-      tag(index, version),
-      ...images.map(({ image, platform }) => tag(image, `${version}-${platform.name}`)),
-      ...images.map(({ sbom }) => sbom)
-    ])
-    return images.map(({ image, platform, sizeBytes }) => ({ platform, digest: image.digest, sizeBytes }))
+    layout.close(
+      [
+        tagged(index, module, version),
+        ...images.map(({ manifest, tag }) => tagged(manifest, module, tag)),
+        ...images.map(({ sbom }) => sbom)
+      ],
+      images.map(({ config, layers, tag }) => ({ name: `${module}:${tag}`, config, layers }))
+    )
+    return images.map(({ manifest, platform, sizeBytes }) => ({ platform, digest: manifest.digest, sizeBytes }))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -73,8 +76,13 @@ function volumeOf(path: string): ImageEntry {
   return { kind: 'folder', path: path.slice(1), owner: 1000 }
 }
 
-function tag(descriptor: ImageDescriptor, name: string): ImageDescriptor {
-  return { ...descriptor, annotations: { 'org.opencontainers.image.ref.name': name } }
+// containerd, and so a Docker engine that stands on it, takes the whole name from an annotation of its own.
+function tagged(descriptor: ImageDescriptor, module: string, tag: string): ImageDescriptor {
+  const whole = `docker.io/library/${module}:${tag}`
+  return {
+    ...descriptor,
+    annotations: { 'org.opencontainers.image.ref.name': tag, 'io.containerd.image.name': whole }
+  }
 }
 
 function sizeOf(layers: readonly Layer[]): number {

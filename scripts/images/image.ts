@@ -10,8 +10,15 @@ export interface ImageOptions {
   readonly version: string
 }
 
-/** Writes one platform's image; gives its descriptor as an index lists it. */
-export function writeImage(layout: Layout, { description, platform, layers, version }: ImageOptions): ImageDescriptor {
+export interface WrittenImage {
+  /** As an index lists it. */
+  readonly manifest: ImageDescriptor
+  readonly config: ImageDescriptor
+  readonly layers: readonly ImageDescriptor[]
+}
+
+/** Writes one platform's image. */
+export function writeImage(layout: Layout, { description, platform, version, ...options }: ImageOptions): WrittenImage {
   const { architecture, variant } = platform
   const config = layout.putJson(types.config, {
     created: '1970-01-01T00:00:00Z',
@@ -19,16 +26,12 @@ export function writeImage(layout: Layout, { description, platform, layers, vers
     variant,
     os: 'linux',
     config: configOf(description, version),
-    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'npm run images' }))
+    rootfs: { type: 'layers', diff_ids: options.layers.map(({ diffId }) => diffId) },
+    history: options.layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'npm run images' }))
   })
-  const manifest = layout.putJson(types.manifest, {
-    schemaVersion: 2,
-    mediaType: types.manifest,
-    config,
-    layers: layers.map(({ bytes }) => layout.put(types.layer, bytes))
-  })
-  return { ...manifest, platform: { architecture, os: 'linux', variant } }
+  const layers = options.layers.map(({ bytes }) => layout.put(types.layer, bytes))
+  const manifest = layout.putJson(types.manifest, { schemaVersion: 2, mediaType: types.manifest, config, layers })
+  return { manifest: { ...manifest, platform: { architecture, os: 'linux', variant } }, config, layers }
 }
 
 /** Writes the bill of materials of an image, as its referrer (image-spec, "Guidelines for Artifact Usage"). */

@@ -15,8 +15,17 @@ export interface ImageDescriptor {
 export interface Layout {
   put(mediaType: string, content: Uint8Array | string): ImageDescriptor
   putJson(mediaType: string, content: unknown): ImageDescriptor
-  /** Writes what the layout holds, in this order. */
-  close(manifests: readonly ImageDescriptor[]): void
+  /**
+   * Writes what the layout holds, in this order. `archived`: images of it with the names that `docker load` gives them, for a
+   * tar of the folder is such an archive as well.
+   */
+  close(manifests: readonly ImageDescriptor[], archived?: readonly ArchivedImage[]): void
+}
+
+export interface ArchivedImage {
+  readonly name: string
+  readonly config: ImageDescriptor
+  readonly layers: readonly ImageDescriptor[]
 }
 
 /** A new image layout in `folder` (image-spec, "OCI Image Layout Specification"); what was there is gone. */
@@ -35,11 +44,18 @@ export function createLayout(folder: string): Layout {
   return {
     put,
     putJson: (mediaType, content) => put(mediaType, JSON.stringify(content)),
-    close(manifests) {
+    close(manifests, archived = []) {
       writeFileSync(join(folder, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
       writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, mediaType: types.index, manifests }))
+      if (archived.length > 0) writeFileSync(join(folder, 'manifest.json'), JSON.stringify(archived.map(archiveEntry)))
     }
   }
+}
+
+// moby, image/spec: manifest.json beside the layout, as `docker save` writes both.
+function archiveEntry({ name, config, layers }: ArchivedImage) {
+  const pathOf = ({ digest }: ImageDescriptor) => `blobs/${digest.replace(':', '/')}`
+  return { Config: pathOf(config), RepoTags: [name], Layers: layers.map(pathOf) }
 }
 
 export const types = {

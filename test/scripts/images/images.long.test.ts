@@ -51,6 +51,20 @@ describe('the images of the modules, built without an engine', { skip: skipWitho
     for (const module of modules) assertLayout(join(images, module))
   })
 
+  test('are archives for an engine as they lie there', async () => {
+    for (const module of modules) {
+      const archive = join(folder, `${module}.tar`)
+      await run('tar', ['-cf', archive, '-C', join(images, module), '.'])
+
+      const name = `${module}:0.1.0-amd64`
+      const { stdout } = await run('skopeo', ['inspect', '--config', `docker-archive:${archive}:${name}`])
+
+      const { digest } = indexOf(join(images, module)).manifests[1]!
+      const { config } = read(join(images, module), digest)
+      assert.deepEqual(JSON.parse(stdout), read(join(images, module), config.digest))
+    }
+  })
+
   test('distribute themselves: pushed and pulled through the pair that runs from them', async (t) => {
     const { registry, proxy, door } = await runPair(t, folder, images)
     mkdirSync(join(folder, 'pulled'))
