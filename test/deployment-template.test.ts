@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { readConfig as readProxyConfig } from '../modules/api-proxy/src/config.ts'
 import { parseSettings as parseProxySettings } from '../modules/api-proxy/src/settings.ts'
 import { hashPassword } from '../modules/connected-registry/src/access/passwords.ts'
 import { parseSettings } from '../modules/connected-registry/src/settings.ts'
+import { connectionStringVariables, runtimeVariables } from './simulators/edge-hub/module-environment.ts'
 
 interface Module {
   readonly settings: { readonly image: string; readonly createOptions: CreateOptions }
@@ -125,6 +127,7 @@ test('the debug template is the same deployment, with debug images, a debugger o
   const same = debug
     .replaceAll('.debug}', '}')
     .replaceAll('"Debug"', '"Information"')
+    .replace(/,\s*"API_PROXY_TLS": \{ "value": "off" \}/, '')
     .replace(/ *"ExposedPorts": \{ "9229\/tcp": \{\} \},\n/, '')
     .replace(/ *"PortBindings": \{ "9229\/tcp": .*\n/, '')
     .replace(', "9229/tcp": {}', '')
@@ -133,6 +136,24 @@ test('the debug template is the same deployment, with debug images, a debugger o
   assert.deepEqual(JSON.parse(same), JSON.parse(text))
   assert.equal(debug.match(/"9229\/tcp": \[\{ "HostIp": "127.0.0.1"/g)?.length, 2)
 })
+
+test('the debug door opens by plain HTTP where a simulator has no workload API, and by TLS on a device', () => {
+  const debug = JSON.parse(readFileSync(join(root, 'deployment.debug.template.json'), 'utf8'))
+  const { env } = debug.modulesContent.$edgeAgent['properties.desired'].modules['api-proxy']
+  const given = Object.fromEntries(Object.entries(env as Variables).map(([name, { value }]) => [name, value]))
+  const module = { module: 'api-proxy', deviceId: 'device', iotHubHost: 'hub', gatewayHost: 'gateway' }
+
+  const simulated = readProxyConfig({
+    ...given,
+    ...connectionStringVariables({ ...module, key: 'a2V5', caFile: 'ca.pem' })
+  })
+  const onDevice = readProxyConfig({ ...given, ...runtimeVariables({ ...module, workloadUri: 'unix:///w.sock' }) })
+
+  assert.equal(simulated.certificate.kind, 'off')
+  assert.equal(onDevice.certificate.kind, 'workload')
+})
+
+type Variables = Readonly<Record<string, { readonly value: string }>>
 
 function keysOf(value: unknown): readonly string[] {
   if (typeof value !== 'object' || value === null) return []
