@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 # package:program
 packages=(
   skopeo:skopeo docker-registry:docker-registry podman:podman buildah:buildah runc:runc umoci:umoci openssl:openssl
-  strace:strace containerd:containerd containerd:ctr docker.io:dockerd docker.io:docker
+  iproute2:ip strace:strace containerd:containerd containerd:ctr docker.io:dockerd docker.io:docker
+  docker-compose:docker-compose
   nginx:nginx curl:curl wrk:wrk
 )
 # program=module path@version, quick ones first; each is known to build with Go 1.26

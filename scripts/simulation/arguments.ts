@@ -30,7 +30,7 @@ Simulates a cloud registry and an IoT Edge device on this machine and runs the t
 `
 
 const defaultPorts: WorldPorts = { cloud: 5000, cloudData: 5001, registry: 8080, proxy: 8000, hub: 8883 }
-const demoRepositories = ['hello-world', 'demo/app', 'demo/large']
+export const demoRepositories: readonly string[] = ['hello-world', 'demo/app', 'demo/large']
 
 /** Throws an Error that says which option is wrong. */
 export function readArguments(arguments_: readonly string[]): SimulationArguments {

@@ -92,8 +92,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const workload = createWorkloadApi({ socketPath: join(sockets, 'workload.sock'), modules, certificates: authority })
 
   function createCloud(): CloudRegistry {
-    const mode = options.desired?.mode
-    const tokens = [{ ...syncToken, actions: syncActions(repositories, mode) }, administrator(syncToken.password)]
+    const tokens = cloudTokens(syncToken, repositories, options.desired?.mode)
     return createCloudRegistry({ host, loginPort: ports.cloud, dataPort: ports.cloudData, tokens, ...options.cloud })
   }
 
@@ -136,15 +135,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   function desired(): Record<string, unknown> {
     const connection = options.parent ?? connectionString(syncToken, cloud!.loginServer, 'http', options.registryName)
     if (options.isConfiguredAbove) return { connectionString: connection, ...options.desired }
-    return {
-      connectionString: connection,
-      mode: 'ReadOnly',
-      repositories,
-      clientTokens: [
-        { name: clientToken.name, passwords: [{ hash: passwordHash(clientToken.password) }], actions: readAll }
-      ],
-      ...options.desired
-    }
+    return { ...demoSettings(connection, repositories, clientToken), ...options.desired }
   }
 
   return {
@@ -182,6 +173,12 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   }
 }
 
+/** Desired properties of a site that follows these repositories, for one client. */
+export function demoSettings(connectionString: string, repositories: readonly string[], client: NameAndPassword) {
+  const token = { name: client.name, passwords: [{ hash: passwordHash(client.password) }], actions: readAll }
+  return { connectionString, mode: 'ReadOnly', repositories: [...repositories], clientTokens: [token] }
+}
+
 export function connectionString(
   { name, password }: NameAndPassword,
   parent: string,
@@ -195,6 +192,11 @@ export function connectionString(
     `ParentGatewayEndpoint=${parent}`,
     `ParentEndpointProtocol=${protocol}`
   ].join(';')
+}
+
+/** Whom the simulated cloud knows: the registry's sync token and the administrator. */
+export function cloudTokens(syncToken: NameAndPassword, repositories: readonly string[], mode: unknown) {
+  return [{ ...syncToken, actions: syncActions(repositories, mode) }, administrator(syncToken.password)]
 }
 
 /** What `az acr connected-registry create` grants a registry's sync token. */

@@ -16,8 +16,8 @@ export interface Access {
 
 export interface AccessOptions {
   readonly tokens: Tokens
-  /** `https://<login server>` */
-  readonly url: () => string
+  /** `https://<login server>`, for who asked at this `host:port`. */
+  readonly url: (asked?: string) => string
   readonly loginServer: () => string
   /** ACR answers `access_token` alone; the others `token`. */
   readonly acr: boolean
@@ -31,7 +31,7 @@ export function createAccess({ tokens, url, loginServer, acr }: AccessOptions): 
   const allows = (call: Call, need: Need) => meets(grantsOf(call), need)
 
   const challenge = (call: Call, { type, name, actions }: Need) => {
-    const parts = [`realm="${url()}/oauth2/token"`, `service="${loginServer()}"`]
+    const parts = [`realm="${url(call.headers.host)}/oauth2/token"`, `service="${loginServer()}"`]
     if (actions.length > 0) parts.push(`scope="${type}:${name}:${wanted(actions)}"`)
     if (call.headers.authorization) parts.push(`error="${grantsOf(call) ? 'insufficient_scope' : 'invalid_token'}"`)
     return new Refusal(401, 'UNAUTHORIZED', 'authentication required', {

@@ -46,6 +46,8 @@ export interface CloudRegistryOptions {
   readonly acr?: boolean
   /** Whether blobs come from the data endpoint by signed links (the default), or from the login server. */
   readonly redirectBlobs?: boolean
+  /** The token service is at the address that the client asked, for networks that know the registry by several. */
+  readonly isRealmAsked?: boolean
   readonly linkLifeSeconds?: number
   readonly accessTokenLifeSeconds?: number
   /** Items of a page where the client asks for no number. */
@@ -122,7 +124,8 @@ function createServices(options: CloudRegistryOptions, contents: Contents, addre
     lifeSeconds: accessTokenLifeSeconds,
     now
   })
-  const access = createAccess({ tokens, url: loginUrl, loginServer, acr })
+  const url = options.isRealmAsked ? (asked?: string) => `http://${asked ?? loginServer()}` : loginUrl
+  const access = createAccess({ tokens, url, loginServer, acr })
   const links = createLinks({ url: dataUrl, lifeSeconds: linkLifeSeconds, now, content: contents.content })
   const uploads = uploadHandlers({
     contents,
