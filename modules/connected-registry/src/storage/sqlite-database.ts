@@ -3,7 +3,7 @@ import { StoreError } from './store-error.ts'
 
 /**
  * The records' schema, versioned by `user_version`: 0 is a new file. A file of a later version is refused,
- * so that going back to an older release cannot harm it.
+ * so that going back to an older release cannot harm it. Each version has a folder in `test/fixtures/data-folders`, which this release opens.
  */
 export const schemaVersion = 1
 const schema = 'CREATE TABLE records (key TEXT NOT NULL PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID'
