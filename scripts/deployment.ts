@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { type DeploymentArguments, readArguments, usage } from './deployment/arguments.ts'
 import { expandTemplate, type Manifest } from './deployment/expand.ts'
 import { moduleImage, readVariables } from './deployment/module-images.ts'
+import { twinProblems } from './deployment/twin-size.ts'
 import { manifestProblems, templateProblems } from './deployment/validate.ts'
 
 // npm run deployment [-- template or folder ...]: templates into manifests, see `usage`. Exit code 1: something is wrong, and
@@ -23,7 +24,12 @@ function main(arguments_: DeploymentArguments): void {
       const missing = arguments_.allowUnset
         ? []
         : unset.map((name) => `${name} has no value in .env or the environment`)
-      const found = [...templateProblems(document), ...missing, ...manifestProblems(manifest)]
+      const found = [
+        ...templateProblems(document),
+        ...missing,
+        ...manifestProblems(manifest),
+        ...twinProblems(manifest)
+      ]
       if (found.length === 0) write(target, manifest)
       return found
     })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashPassword } from '../../modules/connected-registry/src/access/passwords.ts'
@@ -12,6 +12,12 @@ import { moduleId } from './simulated-device.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
 
 const tag = '/v2/demo/app/manifests/1.0'
+
+/** At once, so that nobody reads half of it. */
+async function replaceFile(path: string, document: object): Promise<void> {
+  await writeFile(`${path}.new`, JSON.stringify(document))
+  await rename(`${path}.new`, path)
+}
 
 async function accessToken(app: RunningApp, authorization?: string): Promise<string> {
   const path = '/acr/oauth2/token?service=x&scope=repository:demo/app:pull'
@@ -118,7 +124,7 @@ test('changed settings are reported at once, all else waits for its time', async
 test('a settings file counts without IoT Edge, when it is written, when it is wrong and when it is right again', async (t) => {
   const settingsFile = join(await temporaryFolder(), 'settings.json')
   const write = async (document: object) => {
-    await writeFile(settingsFile, JSON.stringify(document))
+    await replaceFile(settingsFile, document)
     return (await app.status()).settings
   }
   const app = await runApp(t, { settingsFile })
@@ -143,6 +149,21 @@ test('a settings file counts without IoT Edge, when it is written, when it is wr
   await rm(settingsFile)
   assert.match(String((await app.line(refused, from)).description), /ENOENT/)
   assert.equal((await app.status()).settings.logLevel, 'Debug')
+})
+
+test('twenty thousand client tokens in the settings file are known, and one more is refused by its number', async (t) => {
+  const settingsFile = join(await temporaryFolder(), 'settings.json')
+  const token = await clientToken({ actions: ['repositories/plant/line/content/read'] })
+  const tokens = Array.from({ length: 20_000 }, (_, at) => ({ ...token, name: `line-${at}` }))
+  await writeFile(settingsFile, JSON.stringify({ clientTokens: tokens }))
+  const app = await runApp(t, { settingsFile })
+
+  assert.equal((await app.get('/v2/', basicAuthorization('line-19999', client.password))).status, 200)
+  await replaceFile(settingsFile, { clientTokens: [...tokens, { ...token, name: 'one-more' }] })
+  const { description } = await app.line(({ code }) => code === 'SETTINGS_REFUSED')
+
+  assert.match(String(description), /^file: clientTokens: more than 20000 client tokens$/)
+  assert.equal((await app.get('/v2/', basicAuthorization('line-1', client.password))).status, 200)
 })
 
 test('a status of its own names what is still missing before anything can be synced', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { formatRepositoryPattern } from '../../modules/connected-registry/src/protocol/repository-pattern.ts'
@@ -245,7 +245,7 @@ const notDocuments: readonly (readonly [what: string, content: string | Uint8Arr
   ['half a file', '{"connectionString":"SyncTokenPassword=s3cret', /settings\.json is not JSON$/],
   ['bare words', 'SyncTokenPassword=s3cret', /settings\.json is not JSON$/],
   ['bytes', Buffer.from([0xff, 0xfe, 0x7b, 0x00]), /settings\.json is not JSON$/],
-  ['a file of more than 1 MiB', `{"mode":"${'s3cret'.repeat(200_000)}"}`, /settings\.json is longer than 1 MiB$/],
+  ['a file of more than 16 MiB', `{"mode":"${'s3cret'.repeat(3_000_000)}"}`, /settings\.json is longer than 16 MiB$/],
   ['very deep brackets', '['.repeat(500_000), /settings\.json is not JSON$/],
   ['a list', '["s3cret"]', /expected object/],
   ['null', 'null', /expected object/]
@@ -263,6 +263,21 @@ for (const [what, content, expected] of notDocuments)
     assert.match(sources.problems[0]!.problem, expected)
     assert.doesNotMatch(sources.problems[0]!.problem, /s3cret/)
   })
+
+test('a change is seen where neither length nor time of the file tell it: in place, and as another file', async (t) => {
+  const settingsFile = await aFile({ repositories: ['one'] })
+  const hourAgo = new Date(Date.now() - 3_600_000)
+  await utimes(settingsFile, hourAgo, hourAgo)
+  const { sources, until } = await open(t, { settingsFile })
+
+  await writeFile(settingsFile, '{"repositories":["two"]}')
+  await utimes(settingsFile, hourAgo, hourAgo)
+  await until(() => names(sources)[0] === 'two')
+  await writeFile(`${settingsFile}.new`, '{"repositories":["six"]}')
+  await utimes(`${settingsFile}.new`, hourAgo, hourAgo)
+  await rename(`${settingsFile}.new`, settingsFile)
+  await until(() => names(sources)[0] === 'six')
+})
 
 test('a folder in the place of the file is named', async (t) => {
   const settingsFile = join(await temporaryFolder(), 'settings.json')

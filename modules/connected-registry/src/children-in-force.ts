@@ -1,6 +1,6 @@
 import type { Token } from './access/tokens.ts'
 import { type Child, childProblems } from './children/child.ts'
-import { type ChildSettings, childOf, syncTokenOf, unknownTokens } from './children-settings.ts'
+import { type ChildSettings, childOf, syncTokenOf, type TokensByName, unknownTokens } from './children-settings.ts'
 import type { Settings } from './settings.ts'
 
 type ChildrenPart = Pick<Settings, 'connection' | 'mode' | 'repositories' | 'clientTokens' | 'children'>
@@ -24,7 +24,8 @@ export function childrenInForce(settings: ChildrenPart): ChildrenInForce {
 
 function make({ connection, mode, repositories, clientTokens, children }: ChildrenPart): ChildrenInForce {
   if (children.length === 0) return { children: [], tokens: clientTokens, refused: [] }
-  const all = children.map((settings) => ({ settings, child: childOf(settings, clientTokens) }))
+  const known: TokensByName = new Map(clientTokens.map((token) => [token.name, token]))
+  const all = children.map((settings) => ({ settings, child: childOf(settings, known) }))
   const wrong = childProblems(
     all.map(({ child }) => child),
     { name: connection?.registryName, mode, repositories }
@@ -33,7 +34,7 @@ function make({ connection, mode, repositories, clientTokens, children }: Childr
   const judged = all.map(({ settings, child }) => ({
     settings,
     child,
-    problem: wrong.get(child) ?? tokenProblem(settings, clientTokens, names)
+    problem: wrong.get(child) ?? tokenProblem(settings, known, names)
   }))
   const good = judged.filter(({ problem }) => problem === undefined)
   return {
@@ -44,7 +45,7 @@ function make({ connection, mode, repositories, clientTokens, children }: Childr
 }
 
 /** `taken`: names in lower case; the sync token's own is added. */
-function tokenProblem(child: ChildSettings, known: readonly Token[], taken: Set<string>): string | undefined {
+function tokenProblem(child: ChildSettings, known: TokensByName, taken: Set<string>): string | undefined {
   const name = child.syncToken.name.toLowerCase()
   if (taken.has(name)) return `the name of its sync token, ${child.syncToken.name}, is taken by another token`
   taken.add(name)

@@ -6,6 +6,7 @@ import { isRegistryName } from './protocol/gateway.ts'
 import { intersection, type RepositoryPattern } from './protocol/repository-pattern.ts'
 import { type Action, formatRepositoryRules, parseScopeMap, type RepositoryRule } from './protocol/scope-map.ts'
 import type { Json } from './storage/record-store.ts'
+import { tokenLimit } from './token-settings.ts'
 
 /** A connected registry below this one, as the settings have it: `children[]`. */
 export interface ChildSettings {
@@ -53,7 +54,7 @@ export function childrenSchema(schemas: ChildSchemas, depth = 1): z.ZodType<read
       status: z.enum(['enabled', 'disabled']).default('enabled'),
       passwords: schemas.passwords
     }),
-    clientTokens: z.array(schemas.tokenName).max(1000).default([]),
+    clientTokens: z.array(schemas.tokenName).max(tokenLimit).default([]),
     sync: z.looseObject({ messageTtl: z.string().default('P2D').transform(readMessageTtl) }).optional(),
     garbageCollection: schemas.garbageCollection.optional(),
     logLevel: schemas.logLevel.optional(),
@@ -98,8 +99,11 @@ function readMessageTtl(text: string, context: z.RefinementCtx): number {
   return z.NEVER
 }
 
+/** The client tokens of this registry: there may be thousands, and many children that name each. */
+export type TokensByName = ReadonlyMap<string, Token>
+
 /** A child as its gateway needs it, with the client tokens it takes over: of their rights, what lies in its repositories. */
-export function childOf(settings: ChildSettings, clientTokens: readonly Token[]): Child {
+export function childOf(settings: ChildSettings, clientTokens: TokensByName): Child {
   const { name, mode, repositories, messageTtlMs, descendants, document } = settings
   const { sync, garbageCollection, logLevel, children } = document
   const timing = timingOf((sync ?? {}) as Readonly<Record<string, Json>>) as Readonly<Record<string, Json>>
@@ -107,9 +111,10 @@ export function childOf(settings: ChildSettings, clientTokens: readonly Token[])
     mode,
     repositories: document.repositories ?? [],
     sync: Object.keys(timing).length > 0 ? timing : undefined,
-    clientTokens: clientTokens
-      .filter((token) => settings.clientTokens.includes(token.name))
-      .flatMap((token) => tokenDocument(token, repositories)),
+    clientTokens: [...new Set(settings.clientTokens)].flatMap((wanted) => {
+      const token = clientTokens.get(wanted)
+      return token ? tokenDocument(token, repositories) : []
+    }),
     garbageCollection,
     logLevel,
     children
@@ -133,8 +138,8 @@ export function syncTokenOf({ name, mode, repositories, syncToken }: ChildSettin
 }
 
 /** Names that `clientTokens` of a child gives and nobody knows here. */
-export function unknownTokens({ clientTokens }: ChildSettings, known: readonly Token[]): readonly string[] {
-  return clientTokens.filter((name) => !known.some((token) => token.name === name))
+export function unknownTokens({ clientTokens }: ChildSettings, known: TokensByName): readonly string[] {
+  return clientTokens.filter((name) => !known.has(name))
 }
 
 /** None where the token has no right in any of these repositories. */

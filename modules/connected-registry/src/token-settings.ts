@@ -17,7 +17,8 @@ const dayMs = 24 * 3_600_000
 export const defaultKeptForMs: number = 7 * dayMs
 const leastKeptForMs = 3_600_000
 const longestKeptForMs = 365 * dayMs
-const tokenLimit = 50
+/** As many as a registry of ACR has ("Published limitations"): those of a whole plant may be one settings file. */
+export const tokenLimit = 20_000
 const actionLimit = 2500
 
 export const tokenNameSchema = z.string().refine(isTokenName, 'is not a token name')
@@ -46,7 +47,9 @@ const delegated = z.strictObject({
 })
 
 export const tokensSchema = checked(
-  z.array(z.discriminatedUnion('delegate', [configured, delegated])).max(tokenLimit),
+  z
+    .array(z.discriminatedUnion('delegate', [configured, delegated]))
+    .max(tokenLimit, `more than ${tokenLimit} client tokens`),
   readTokens
 )
 
@@ -63,8 +66,9 @@ type Delegated = z.output<typeof delegated>
 function readTokens(tokens: readonly (Configured | Delegated)[]): TokenSettings | Problems {
   const own = tokens.filter((token): token is Configured => token.delegate !== true)
   const names = tokens.map(({ name }) => (typeof name === 'string' ? name : formatTokenNamePattern(name)).toLowerCase())
+  const firsts = new Map(names.map((name, at) => [name, at] as const).toReversed())
   const problems = names.flatMap((name, at) => {
-    const first = names.indexOf(name)
+    const first = firsts.get(name) ?? at
     return first < at ? [`${first} and ${at} have the same name`] : []
   })
   if (problems.length > 0) return { problems }

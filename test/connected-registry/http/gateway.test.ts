@@ -28,7 +28,10 @@ async function aParent(t: TestContext) {
     'thief',
     rights.map((right) => `gateway/site-a/${right}`)
   )
-  served.settings.tokens = [...served.settings.tokens, await syncToken('site-a'), await syncToken('site-b'), thief]
+  const expired = { ...(await syncToken('site-a')), name: 'site-a-old' }
+  const passwords = expired.passwords.map((password) => ({ ...password, expiry: '2020-01-01T00:00:00Z' }))
+  const syncTokens = [await syncToken('site-a'), await syncToken('site-b'), { ...expired, passwords }]
+  served.settings.tokens = [...served.settings.tokens, ...syncTokens, thief]
   const child = basic('site-a-sync')
   const post = (path: string, body: unknown, headers = {}) =>
     served.send('POST', path, { ...child, ...headers }, Buffer.from(JSON.stringify(body)))
@@ -239,6 +242,7 @@ test("a gateway is its child's alone, whatever case its name is in: not a client
     [basic('site-b-sync'), 403],
     [basic('writer'), 403],
     [basic('site-a-sync', 'wrong'), 401],
+    [basic('site-a-old'), 401],
     [{}, 401]
   ] as const) {
     assert.equal((await served.send('GET', config, { ...client, ...instance })).status, status)

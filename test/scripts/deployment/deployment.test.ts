@@ -94,6 +94,24 @@ const mistakes: readonly (readonly [what: string, find: string, replace: string,
     `"Labels": { "x": "${'y'.repeat(4096)}" }, "ExposedPorts"`,
     /createOptions take/
   ],
+  [
+    'more than a twin has room for',
+    '"mode": "ReadOnly"',
+    `"mode": "ReadOnly", "children": ["${'y'.repeat(4000)}"${`, "${'y'.repeat(4000)}"`.repeat(8)}]`,
+    /connected-registry: its desired properties take \d+ bytes of 32768, children alone 36\d+; .*ACR_REGISTRY_SETTINGS/
+  ],
+  [
+    'a text that no twin takes',
+    '"mode": "ReadOnly"',
+    `"mode": "ReadOnly", "storage": { "quota": "${'y'.repeat(4097)}" }`,
+    /connected-registry: storage\.quota takes 4097 bytes of 4096; .*ACR_REGISTRY_SETTINGS/
+  ],
+  [
+    'settings that are nested deeper than a twin',
+    '"mode": "ReadOnly"',
+    `"mode": "ReadOnly", "children": ${'['.repeat(11)}${']'.repeat(11)}`,
+    /connected-registry: children\S+ is nested deeper than 10 levels; .*ACR_REGISTRY_SETTINGS/
+  ],
   ['text that is no JSON', '{', '', /JSON/]
 ]
 
