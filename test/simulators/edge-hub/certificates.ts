@@ -17,6 +17,8 @@ export interface IssueOptions {
   readonly lifeMs?: number
   /** The real workload API hands out RSA-2048; an elliptic key is made in a thousandth of the time. */
   readonly rsa?: boolean
+  /** For a client to show, not for a server. */
+  readonly isClient?: boolean
 }
 
 export interface CertificateAuthority {
@@ -67,7 +69,13 @@ async function createAuthority(name: string, issuer?: Issuer): Promise<Certifica
   const chain = issuer && !isBelowRoot ? `${certificate}${issuer.certificate}` : certificate
   const trustBundle = issuer?.trustBundle ?? certificate
 
-  async function issue({ names, lifeMs = year / 4, rsa = false }: IssueOptions): Promise<IssuedCertificate> {
+  async function issue({
+    names,
+    lifeMs = year / 4,
+    rsa = false,
+    isClient = false
+  }: IssueOptions): Promise<IssuedCertificate> {
+    const usage = isClient ? x509.ExtendedKeyUsage.clientAuth : x509.ExtendedKeyUsage.serverAuth
     const algorithm = rsa ? { ...rsa2048, hash: 'SHA-256' } : elliptic
     const leafKeys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as typeof keys
     const leaf = await x509.X509CertificateGenerator.create({
@@ -79,7 +87,7 @@ async function createAuthority(name: string, issuer?: Issuer): Promise<Certifica
       ...validity(lifeMs),
       extensions: [
         new x509.BasicConstraintsExtension(false),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.ExtendedKeyUsageExtension([usage]),
         new x509.SubjectAlternativeNameExtension(
           names.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value }))
         ),
