@@ -17,6 +17,7 @@ function aWatch(t: TestContext, answers: (ServerCertificate | Error)[]) {
   let timer: { run: () => void; delayMs: number } | undefined
   let scheduled = Promise.withResolvers<void>()
   const taken: ServerCertificate[] = []
+  const problems: (string | undefined)[] = []
   const log = recordedLog()
   let loads = 0
   const watch = watchServerCertificate({
@@ -30,6 +31,7 @@ function aWatch(t: TestContext, answers: (ServerCertificate | Error)[]) {
       }
     },
     onCertificate: (certificate) => taken.push(certificate),
+    onProblem: (problem) => problems.push(problem),
     async load() {
       loads++
       const answer = answers.length > 1 ? answers.shift()! : answers[0]!
@@ -40,6 +42,7 @@ function aWatch(t: TestContext, answers: (ServerCertificate | Error)[]) {
   t.after(() => watch.stop())
   return {
     taken,
+    problems,
     log,
     watch,
     loads: () => loads,
@@ -48,6 +51,11 @@ function aWatch(t: TestContext, answers: (ServerCertificate | Error)[]) {
     async nextDelay(): Promise<number> {
       await scheduled.promise
       return timer!.delayMs
+    },
+    /** Lets timers elapse until the source is asked once more. */
+    async renew(): Promise<void> {
+      const before = loads
+      while (loads === before) await this.elapse()
     },
     async elapse(): Promise<void> {
       await scheduled.promise
@@ -105,7 +113,7 @@ test('the old certificate stays in use while its renewal fails', async (t) => {
   const second = await certificates.issue({ names: ['a'], lifeMs: 90 * day })
   const { taken, ...clock } = aWatch(t, [first, new Error('down'), new Error('down'), second])
 
-  for (let renewal = 0; renewal < 2; renewal++) await clock.elapse()
+  for (let renewal = 0; renewal < 2; renewal++) await clock.renew()
   await clock.nextDelay()
   assert.deepEqual(taken, [first])
   await clock.elapse()
@@ -119,7 +127,7 @@ test('a file that was not replaced in time is read again, and told only when it 
   const second = await certificates.issue({ names: ['a'], lifeMs: 90 * day })
   const { taken, ...clock } = aWatch(t, [first, first, first, second])
 
-  for (let reading = 0; reading < 3; reading++) await clock.elapse()
+  for (let reading = 0; reading < 3; reading++) await clock.renew()
   await clock.nextDelay()
 
   assert.deepEqual(taken, [first, second])
@@ -133,6 +141,43 @@ test('a certificate that cannot be used counts as not obtained', async (t) => {
   await clock.nextDelay()
 
   assert.deepEqual(taken, [good])
+})
+
+test('a certificate that is over is shown where there is no other one, and said to be over', async (t) => {
+  const over = await certificates.issue({ names: ['a'], lifeMs: -day })
+  const good = await certificates.issue({ names: ['a'] })
+  const { taken, problems, ...clock } = aWatch(t, [over, good])
+
+  await clock.nextDelay()
+  assert.deepEqual(taken, [over])
+  assert.match(problems.join(), /^the certificate expired at 20\d\d-/)
+  await clock.elapse()
+  await clock.nextDelay()
+
+  assert.deepEqual([taken, problems.at(-1)], [[over, good], undefined])
+})
+
+test('a certificate that is over does not take the place of one that is not', async (t) => {
+  const good = await certificates.issue({ names: ['a'], lifeMs: 600_000 })
+  const over = await certificates.issue({ names: ['a'], lifeMs: -day })
+  const better = await certificates.issue({ names: ['a'] })
+  const { taken, problems, ...clock } = aWatch(t, [good, over, better])
+
+  await clock.elapse()
+  await clock.nextDelay()
+  assert.deepEqual(taken, [good])
+  assert.match(problems.at(-1) ?? '', /expired/)
+  await clock.elapse()
+  await clock.nextDelay()
+
+  assert.deepEqual([taken, problems.at(-1)], [[good, better], undefined])
+})
+
+test('what is said of the end of a certificate does not outlast the certificate itself', async (t) => {
+  const issued = await certificates.issue({ names: ['a'], lifeMs: 3 * 60_000 })
+  const clock = aWatch(t, [{ ...issued, expiration: new Date(Date.now() + 90 * day) }])
+
+  assert.ok((await clock.nextDelay()) <= 2 * 60_000)
 })
 
 test('a stopped watch has no timer left', async (t) => {

@@ -2,7 +2,11 @@ import type { AddressInfo } from 'node:net'
 import { createDrain } from '@connected-registry/edge-module/drain.ts'
 import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
 import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
-import { certificateFromFiles, watchServerCertificate } from '@connected-registry/edge-module/tls.ts'
+import {
+  type CertificateWatchOptions,
+  certificateFromFiles,
+  watchServerCertificate
+} from '@connected-registry/edge-module/tls.ts'
 import type { Desired } from '@connected-registry/edge-module/twin.ts'
 import { createWorkload, type ServerCertificate } from '@connected-registry/edge-module/workload.ts'
 import packageFile from '../package.json' with { type: 'json' }
@@ -23,6 +27,8 @@ export interface AppOptions {
   readonly log: Log
   /** How long running requests may go on once the module is told to stop, milliseconds. */
   readonly drainMs: number
+  /** By which certificates are renewed. Left out: the device's. */
+  readonly clock?: Pick<CertificateWatchOptions, 'now' | 'setTimer'>
 }
 
 export interface App {
@@ -35,12 +41,13 @@ export interface App {
 interface State {
   listening?: AddressInfo
   expiration?: Date
+  certificateProblem?: string | undefined
   desiredVersion?: number
   problems: readonly string[]
 }
 
 /** Needs nobody to start: the door opens with its certificate, and the twin counts when edgeHub is there. */
-export function startApp({ config, log, drainMs }: AppOptions): App {
+export function startApp({ config, log, drainMs, clock }: AppOptions): App {
   let table = routesOf(config.places)
   const standing = createStanding(config, log)
   const forwards = createForwards((upstream) => createWay(upstream, { standing, log }))
@@ -91,6 +98,12 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
     report()
   }
 
+  function useProblem(problem: string | undefined): void {
+    if (problem === state.certificateProblem) return
+    state.certificateProblem = problem
+    report()
+  }
+
   function useSettings({ logLevel, routes }: Settings): void {
     setLogLevel(log, logLevel)
     const before = JSON.stringify(describeRoutes(table))
@@ -115,7 +128,8 @@ export function startApp({ config, log, drainMs }: AppOptions): App {
   }
 
   const load = loaderOf(config.certificate)
-  const watch = load && watchServerCertificate({ load, onCertificate: useCertificate, log })
+  const watch =
+    load && watchServerCertificate({ load, onCertificate: useCertificate, onProblem: useProblem, log, ...clock })
   if (!load) open()
   client?.onDesired(useDesired)
   client?.start()
@@ -148,12 +162,12 @@ function describeRoutes({ routes, storage }: RouteTable) {
 }
 
 function reportOf({ certificate }: Config, table: RouteTable, state: State): Parameters<ModuleClient['report']>[0] {
-  const { listening, expiration, desiredVersion, problems } = state
+  const { listening, expiration, certificateProblem, desiredVersion, problems } = state
   return {
     version: packageFile.version,
     routes: describeRoutes(table),
     listening: listening && { address: listening.address, port: listening.port },
-    certificate: { source: certificate.kind, expiration: expiration?.toISOString() },
+    certificate: { source: certificate.kind, expiration: expiration?.toISOString(), problem: certificateProblem },
     desiredVersion,
     problems
   }
