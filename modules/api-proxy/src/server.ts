@@ -93,6 +93,8 @@ export function createDoorServer(options: ServerOptions): DoorServer {
     }
   }
 
+  // No header is dropped unseen: the size of the head is the limit.
+  server.maxHeadersCount = 0
   server.on('request', serve)
   server.on('checkContinue', serve)
   if (upgrades) server.on('upgrade', upgrades.handle)
