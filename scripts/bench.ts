@@ -16,7 +16,6 @@ import { factTableOf, type Row, rowOf, type Sample, tableOf } from './bench/repo
 import { type RoundsOptions, runRounds } from './bench/rounds.ts'
 import { smallRequestLines } from './bench/small-requests.ts'
 import { measureSync } from './bench/sync.ts'
-import { measureSyncAgain } from './bench/sync-again.ts'
 import { zbLines } from './bench/zb.ts'
 
 const progress = (text: string) => process.stderr.write(`${text}\n`)
@@ -37,9 +36,7 @@ async function bench(given: BenchArguments): Promise<void> {
   try {
     const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
     if (given.groups.includes('idle-round')) facts.push(...(await measureIdleRound(folder, given.scale)))
-    if (given.groups.includes('sync')) {
-      facts.push(...(await measureSync(folder, given.scale)), ...(await measureSyncAgain(folder, given.scale)))
-    }
+    facts.push(...(await measureSync(given.groups, folder, roundsOf(given), given.scale)))
     if (given.groups.includes('garbage')) facts.push(...(await measureGarbage(folder, given.scale)))
     contenders.push(...(await startContenders(folder, given.profile)))
     const samples = [...(await measureLines(given, contenders))]

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { fullScale, type Group, groups, quickScale, type Scale } from './line.ts'
+import { fullScale, type Group, groups, quickScale, type Scale, syncGroups } from './line.ts'
 
 export interface BenchArguments {
   readonly help: boolean
@@ -18,6 +18,7 @@ export const usage = `npm run bench -- [options] [group...]
 Measures this registry beside docker-registry (Debian's), and beside distribution 3.x (registry) and zot where they are
 on the PATH; group proxy: the API proxy beside nginx, by curl and wrk. Medians of interleaved rounds, and their
 ratios. Groups: ${groups.join(', ')}; all where none is named.
+'sync' stands for all that begin so.
 
   --quick            one small round
   --only TEXT        of the first table only lines whose name holds it
@@ -42,7 +43,8 @@ export function readArguments(given: readonly string[]): BenchArguments {
       profile: { type: 'string' }
     }
   })
-  const unknown = positionals.find((name) => !isGroup(name))
+  const named = positionals.flatMap((name) => (name === 'sync' ? syncGroups : [name]))
+  const unknown = named.find((name) => !isGroup(name))
   if (unknown !== undefined) throw new Error(`${unknown} is no group; there are ${groups.join(', ')}`)
   const scale = values.quick ? quickScale : fullScale
   return {
@@ -52,7 +54,7 @@ export function readArguments(given: readonly string[]): BenchArguments {
       rounds: values.rounds === undefined ? scale.rounds : wholeNumber('--rounds', values.rounds),
       withinMs: values.within === undefined ? scale.withinMs : wholeNumber('--within', values.within) * 1000
     },
-    groups: positionals.length > 0 ? positionals.filter(isGroup) : groups,
+    groups: named.length > 0 ? named.filter(isGroup) : groups,
     only: values.only,
     json: values.json,
     profile: values.profile

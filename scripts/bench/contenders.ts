@@ -126,7 +126,7 @@ function nodeOptionsOf({ profile, clockBehindMs }: OurOptions): string {
 }
 
 /** Access tokens are kept as clients keep them: one a repository, asked for again before it expires. */
-function createAuthorizer(port: number, { name, password }: { name: string; password: string }) {
+export function createAuthorizer(port: number, { name, password }: { name: string; password: string }) {
   const kept = new Map<string, { readonly header: string; readonly until: number }>()
   const basic = `Authorization: Basic ${Buffer.from(`${name}:${password}`).toString('base64')}\r\n`
   return async (repository: string) => {

@@ -25,6 +25,18 @@ export interface Target {
   readonly cpu?: number
 }
 
+/** Parts of `sync`: each is done in less than five minutes, also with all there is to measure. */
+export const syncGroups = [
+  'sync-loopback',
+  'sync-long-link',
+  'sync-small',
+  'sync-thin-link',
+  'sync-again',
+  'sync-cuts',
+  'sync-readers'
+] as const
+export type SyncGroup = (typeof syncGroups)[number]
+
 export const groups = [
   'manifests',
   'tags',
@@ -37,7 +49,7 @@ export const groups = [
   'garbage',
   'many-tags',
   'idle-round',
-  'sync',
+  ...syncGroups,
   'memory'
 ] as const
 export type Group = (typeof groups)[number]
@@ -50,6 +62,8 @@ export interface Scale {
   readonly largeBytes: number
   readonly mediumBytes: number
   readonly chunkBytes: number
+  /** Over a link of 20 Mbit/s. */
+  readonly thinBytes: number
   readonly tags: number
   readonly manyTags: number
   /** Images that one run of the garbage collection finds. */
@@ -68,6 +82,7 @@ export const fullScale: Scale = {
   largeBytes: 1024 * mebibyte,
   mediumBytes: 64 * mebibyte,
   chunkBytes: 16 * mebibyte,
+  thinBytes: 100_000_000,
   tags: 1000,
   manyTags: 100_000,
   garbage: 4000,
@@ -81,6 +96,7 @@ export const quickScale: Scale = {
   requestMs: 300,
   largeBytes: 64 * mebibyte,
   mediumBytes: 8 * mebibyte,
+  thinBytes: 7_000_000,
   tags: 200,
   manyTags: 2000,
   garbage: 2000,

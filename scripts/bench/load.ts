@@ -17,6 +17,8 @@ export interface LoadOptions {
   /** Ends after so many operations, or after so long. */
   readonly operations?: number
   readonly milliseconds?: number
+  /** Or as soon as this says so. */
+  readonly isOver?: () => boolean
   /** One operation; resolves to its amount. `index` counts them all. */
   readonly operation: (connection: Connection, index: number) => Promise<number>
 }
@@ -24,6 +26,7 @@ export interface LoadOptions {
 /** Each connection does one operation after the other, without a pause. */
 export async function applyLoad(options: LoadOptions): Promise<Load> {
   const { port, operations = Number.POSITIVE_INFINITY, milliseconds = Number.POSITIVE_INFINITY, operation } = options
+  const { isOver = () => false } = options
   const connections = await Promise.all(Array.from({ length: options.connections }, () => openConnection(port)))
   const latencies: number[] = []
   let amount = 0
@@ -33,7 +36,7 @@ export async function applyLoad(options: LoadOptions): Promise<Load> {
   const until = began + milliseconds
 
   async function work(connection: Connection): Promise<void> {
-    for (let from = began; given < operations && from < until; ) {
+    for (let from = began; given < operations && from < until && !isOver(); ) {
       // Read after the await: meanwhile other connections have added theirs.
       const done = await operation(connection, given++)
       amount += done

@@ -37,15 +37,20 @@ export async function runRounds(
 async function sample(line: Line, contender: Contender): Promise<Sample> {
   const { name, pid } = contender
   const work = await line.round(contender)
-  // What others left to be written would be written while this one works.
-  execFileSync('sync')
-  await warmMemory(contender.folder, line.written ?? 0)
+  await settle(contender.folder, line.written ?? 0)
   forgetPeak(pid)
   const before = cpuSeconds(pid)
   const load = await work()
   const taken = { line, contender: name, load, cpuSeconds: cpuSeconds(pid) - before, peakMemory: memoryOf(pid).peak }
   await line.clean?.(contender)
   return taken
+}
+
+/** Before work that writes so many bytes. */
+export async function settle(folder: string, bytes: number): Promise<void> {
+  // What others left to be written would be written while this one works.
+  execFileSync('sync')
+  await warmMemory(folder, bytes)
 }
 
 const block = Buffer.alloc(1024 * 1024)

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startForeignRegistry } from '../../test/fixtures/foreign-registry.ts'
 import { anImage } from '../../test/fixtures/image-builder.ts'
@@ -7,37 +6,36 @@ import { randomBytes } from '../../test/fixtures/random-bytes.ts'
 import type { LogLine, ModuleProcess } from '../../test/simulators/module-process.ts'
 import { ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
-import type { Scale } from './line.ts'
-import { copiedInto, startModule } from './sync.ts'
+import type { SyncPart } from './sync.ts'
+import { copiedInto, nextRound, skopeo, startModule } from './sync-round.ts'
 
-const skopeo = 'skopeo'
 const repository = 'bench/again'
 const tag = 'latest'
-const roundMs = 600_000
 /** Of twenty parts two are another layer each time. */
 const [layers, parts] = [18, 20]
 
-/** What a store costs that holds most of it, or all, already. */
-export async function measureSyncAgain(folder: string, { largeBytes }: Scale): Promise<readonly Fact[]> {
-  const place = join(folder, 'sync-again')
+/** What a store costs that holds most of it, or all, already. Rounds come by the minute, so each is measured once. */
+export async function measureSyncAgain({ place, scale, progress }: SyncPart): Promise<readonly Fact[]> {
+  progress('sync with little or nothing changed')
   const [parent, target] = [await startForeignRegistry(), await startForeignRegistry()]
-  const part = Math.floor(largeBytes / parts)
+  const part = Math.floor(scale.largeBytes / parts)
   const push = (seed: string) => {
     const files = [{ path: 'changing', content: randomBytes(seed, 2 * part) }]
     return pushImage(anImage({ seed: 'again', layers, layerSize: part, files }), { url: parent.url, repository, tag })
   }
   const from = [`docker://${parent.host}/${repository}:${tag}`]
-  const copy = () => copiedInto(target, ['copy', '--all'], from, `${repository}:${tag}`)
-  const module = await startModule(place, parent.host, [repository], 'Debug')
+  const copy = () => copiedInto(target, { command: ['copy', '--all'], from, to: `${repository}:${tag}` })
+  const at = { place: join(place, 'site'), parent: parent.host, repositories: [repository] }
+  const module = await startModule({ ...at, more: { logLevel: 'Debug' } })
   try {
     await push('before')
     await copy()
     await module.start()
-    await nextRound(module)
+    await measured(module)
     await push('after')
-    const [theirs, changed] = [await copy(), await nextRound(module)]
+    const [theirs, changed] = [await copy(), await measured(module)]
     if (changed.artifacts !== 1) throw new Error(`the round brought ${changed.artifacts} images`)
-    const idle = await nextRound(module)
+    const idle = await measured(module)
     const values = { [ours]: changed.ms / 1000, [skopeo]: theirs.seconds }
     return [
       {
@@ -52,17 +50,13 @@ export async function measureSyncAgain(folder: string, { largeBytes }: Scale): P
   } finally {
     await module.stop()
     await Promise.all([parent.stop(), target.stop()])
-    await rm(place, { recursive: true, force: true })
   }
 }
 
-/** The next round that ends, from the first answer of the parent on. */
-async function nextRound({ lines, line }: ModuleProcess) {
-  const known = new Set(lines)
-  const isNew = (msg: string) => (each: LogLine) => each.msg === msg && !known.has(each)
-  const ended = await line(isNew('iteration ended'), AbortSignal.timeout(roundMs))
-  if (ended.result !== 'Succeeded') throw new Error(`the round ended with ${ended.result}`)
-  const answers = lines.filter(isNew('parent answered'))
+/** The next round, from the first answer of the parent on. */
+async function measured(module: ModuleProcess) {
+  const { ended, lines } = await nextRound(module)
+  const answers = lines.filter(({ msg }) => msg === 'parent answered')
   const ms = timeOf(ended) - timeOf(answers[0] ?? ended)
   return { artifacts: Number(ended.artifacts), requests: answers.length, ms }
 }

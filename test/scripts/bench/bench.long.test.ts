@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { groups } from '../../../scripts/bench/line.ts'
+import { groups, syncGroups } from '../../../scripts/bench/line.ts'
 import { skipWithout } from '../../fixtures/tools.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
 // Those that wait for rounds of sync are left to who asks for them; the others count no rows.
-const slow: readonly string[] = ['sync', 'idle-round']
+const slow: readonly string[] = [...syncGroups, 'idle-round']
 const withoutRows: readonly string[] = ['latency', 'garbage', 'many-tags', 'memory']
 
 test('a quick run measures every group beside docker-registry or nginx, and says so as JSON', {

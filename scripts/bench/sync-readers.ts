@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type ForeignRegistry, startForeignRegistry } from '../../test/fixtures/foreign-registry.ts'
+import { anImage as anImageOf } from '../../test/fixtures/image-builder.ts'
+import { passwordHash } from '../../test/fixtures/password-hash.ts'
+import { freePorts } from '../../test/fixtures/ports.ts'
+import { pushImage as pushTo } from '../../test/fixtures/push-image.ts'
+import type { LogLine } from '../../test/simulators/module-process.ts'
+import { type Connection, openConnection } from './connection.ts'
+import { benchUser, createAuthorizer, ours } from './contenders.ts'
+import type { Fact } from './fact.ts'
+import { applyLoad, type LoadOptions, percentile } from './load.ts'
+import { aBlob, anImage, type Image, pullImage, pushImage, read } from './registry-client.ts'
+import { median } from './report.ts'
+import type { SyncPart } from './sync.ts'
+import { firstRound, startModule, writeSettings } from './sync-round.ts'
+
+const pulled = 'bench/pulled'
+const layerBytes = 1024 * 1024
+const largeLayers = 20
+const readers = 4
+const stateMs = 60_000
+
+/** What clients feel of sync: while the parent hangs, and while it gives all it has. */
+export async function measureReaders(part: SyncPart): Promise<readonly Fact[]> {
+  const parent = await startForeignRegistry()
+  const site = await startSite(part, parent)
+  try {
+    const hanging = await inRounds(part, 'pulls while the parent hangs', (round) => whileItHangs(site, round))
+    const busy = await inRounds(part, 'manifests during a sync', (round) => duringSync(site, round))
+    return [
+      { work: 'cached pull p99, parent healthy', unit: 'ms', values: { [ours]: medianOf(hanging, 0) } },
+      { work: 'cached pull p99, while the parent hangs', unit: 'ms', values: { [ours]: medianOf(hanging, 1) } },
+      { work: 'cached pull p99, hanging over healthy', unit: 'x', values: { [ours]: ratioOf(hanging) }, limit: 1.1 },
+      { work: 'manifest GET p99, no sync', unit: 'ms', values: { [ours]: medianOf(busy, 0) } },
+      { work: 'manifest GET p99, during a sync at full rate', unit: 'ms', values: { [ours]: medianOf(busy, 1) } },
+      { work: 'manifest GET p99, during a sync over none', unit: 'x', values: { [ours]: ratioOf(busy) }, limit: 3 }
+    ]
+  } finally {
+    parent.thaw()
+    await site.stop()
+    await parent.stop()
+  }
+}
+
+/** Before, and with sync under way; p99 in milliseconds. */
+type Pair = readonly [before: number, meanwhile: number]
+
+async function inRounds(
+  { rounds, until, progress }: SyncPart,
+  work: string,
+  measure: (round: number) => Promise<Pair>
+) {
+  const pairs: Pair[] = []
+  for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
+    progress(`round ${round + 1} of ${rounds}: ${work}`)
+    pairs.push(await measure(round))
+  }
+  return pairs
+}
+
+function medianOf(pairs: readonly Pair[], which: 0 | 1): number {
+  return median(pairs.map((pair) => pair[which]))
+}
+
+function ratioOf(pairs: readonly Pair[]): number {
+  return median(pairs.map(([before, meanwhile]) => meanwhile / before))
+}
+
+interface Site {
+  readonly parent: ForeignRegistry
+  readonly image: Image
+  readonly scale: SyncPart['scale']
+  /** p99 in milliseconds of what the readers do one after the other. */
+  pulls(): Promise<number>
+  manifests(until: Pick<LoadOptions, 'milliseconds' | 'isOver'>): Promise<number>
+  /** One repository more; resolves when its round is under way. */
+  widen(repository: string): Promise<SyncUnderWay>
+  stop(): Promise<void>
+}
+
+interface SyncUnderWay {
+  /** The repository is here. */
+  isOver(): boolean
+  readonly ended: Promise<unknown>
+}
+
+/** A connected registry that holds the image which is pulled. */
+async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): Promise<Site> {
+  const image = anImage(aBlob(layerBytes))
+  await pushSmall(parent, pulled, image)
+  const [port = 0] = await freePorts(1)
+  const token = { name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password) }] }
+  const more = { clientTokens: [{ ...token, actions: ['repositories/*/content/read'] }] }
+  const at = { place: join(place, 'site'), parent: parent.host, more }
+  const repositories = [pulled]
+  const module = await startModule({ ...at, repositories, port })
+  await module.start()
+  await firstRound(module)
+  const authorize = createAuthorizer(port, benchUser)
+  const p99 = async (options: Omit<LoadOptions, 'port' | 'connections'>) => {
+    const { latencies } = await applyLoad({ port, connections: readers, ...options })
+    return percentile(latencies, 0.99)
+  }
+  return {
+    parent,
+    image,
+    scale,
+    async pulls() {
+      const authorization = await authorize(pulled)
+      const pull = async (connection: Connection) => {
+        await pullImage({ connection, repository: pulled, authorization }, image, 'latest')
+        return 1
+      }
+      return p99({ milliseconds: scale.requestMs * 3, operation: pull })
+    },
+    async manifests(until) {
+      const authorization = await authorize(pulled)
+      const get = (connection: Connection) =>
+        read({ connection, repository: pulled, authorization }, 'GET', 'manifests/latest')
+      return p99({ ...until, operation: get })
+    },
+    async widen(repository) {
+      repositories.push(repository)
+      let isOver = false
+      const isThere = (line: LogLine) =>
+        line.msg === 'reference brought from the parent' && line.repository === repository
+      const ended = module.line(isThere, AbortSignal.timeout(stateMs * 5)).finally(() => {
+        isOver = true
+      })
+      await writeSettings({ ...at, repositories })
+      await syncing(port)
+      return { isOver: () => isOver, ended }
+    },
+    stop: async () => void (await module.stop())
+  }
+}
+
+async function pushSmall({ host }: ForeignRegistry, repository: string, image: Image): Promise<void> {
+  const connection = await openConnection(Number(host.split(':')[1]))
+  await pushImage({ connection, repository, authorization: '' }, image, 'latest')
+  connection.close()
+}
+
+/** As anybody sees it who may log in. */
+async function syncing(port: number): Promise<void> {
+  const headers = `Authorization: Basic ${Buffer.from(`${benchUser.name}:${benchUser.password}`).toString('base64')}\r\n`
+  const until = performance.now() + stateMs
+  const connection = await openConnection(port)
+  for (;;) {
+    const { body } = await connection.send({ method: 'GET', path: '/status', headers, keepBody: true })
+    if (/"connectionState":\s*"Syncing"/.test(body)) return connection.close()
+    if (performance.now() > until) throw new Error('no round began')
+    await pause(5)
+  }
+}
+
+/** The parent takes connections and says nothing more, amid a round. */
+async function whileItHangs(site: Site, round: number): Promise<Pair> {
+  const repository = `bench/late-${round}`
+  await pushSmall(site.parent, repository, anImage(aBlob(1024)))
+  const healthy = await site.pulls()
+  site.parent.freeze()
+  const { ended, isOver } = await site.widen(repository)
+  const hanging = await site.pulls()
+  if (isOver()) throw new Error('the round did not wait for the parent')
+  site.parent.thaw()
+  await ended
+  return [healthy, hanging]
+}
+
+async function duringSync(site: Site, round: number): Promise<Pair> {
+  const { parent, scale } = site
+  const repository = `bench/large-${round}`
+  const layerSize = Math.floor(scale.largeBytes / largeLayers)
+  await pushTo(anImageOf({ seed: repository, layers: largeLayers, layerSize }), {
+    url: parent.url,
+    repository,
+    tag: 'latest'
+  })
+  const idle = await site.manifests({ milliseconds: scale.requestMs * 2 })
+  const { isOver, ended } = await site.widen(repository)
+  const busy = await site.manifests({ isOver })
+  await ended
+  return [idle, busy]
+}
