@@ -57,7 +57,7 @@ describe('the images of the modules, built without an engine', { skip: skipWitho
       await run('tar', ['-cf', archive, '-C', join(images, module), '.'])
 
       const name = `${module}:0.1.0-amd64`
-      const { stdout } = await run('skopeo', ['inspect', '--config', `docker-archive:${archive}:${name}`])
+      const { stdout } = await run('skopeo', ['inspect', '--raw', '--config', `docker-archive:${archive}:${name}`])
 
       const { digest } = indexOf(join(images, module)).manifests[1]!
       const { config } = read(join(images, module), digest)
