@@ -14,13 +14,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { modulesFromImages } from '../../../scripts/simulation/image-modules.ts'
+import { demoApp } from '../../fixtures/demo-images.ts'
 import { passwordHash } from '../../fixtures/password-hash.ts'
 import { freePorts } from '../../fixtures/ports.ts'
 import { basicAuthorization } from '../../fixtures/push-image.ts'
 import { skipWithout } from '../../fixtures/tools.ts'
 import { startJourney } from '../../journeys/journey.ts'
 import { createModuleContainer } from '../../simulators/module-container.ts'
+import { startComposedWorld } from './composed-world.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..', '..', '..')
@@ -28,6 +31,7 @@ const modules = ['connected-registry', 'api-proxy']
 const mostBytes = 80e6
 const password = 'pull-and-push'
 
+const composeTools = ['docker', 'docker-compose', 'dockerd', 'ip', 'sh', 'unshare']
 const tools = ['apt-get', 'dpkg-deb', 'umoci', 'runc', 'skopeo']
 
 describe('the images of the modules, built without an engine', { skip: skipWithout(tools) }, () => {
@@ -63,6 +67,17 @@ describe('the images of the modules, built without an engine', { skip: skipWitho
       const { config } = read(join(images, module), digest)
       assert.deepEqual(JSON.parse(stdout), read(join(images, module), config.digest))
     }
+  })
+
+  test('run by compose in an engine of their own, and are healthy', { skip: skipWithout(composeTools) }, async (t) => {
+    const archives = modules.map((module) => join(folder, `${module}.tar`))
+    const world = await startComposedWorld(t, { folder: join(folder, 'engine'), archives, password })
+
+    await Promise.all([world.line('api-proxy', /door opened/), world.line('connected-registry', /iteration ended/)])
+    const credentials = ['--tls-verify=false', `--creds=line-1:${password}`]
+    const words = ['inspect', '--raw', ...credentials, 'docker://127.0.0.1:8000/demo/app:1.0']
+    assert.equal(digestOf(Buffer.from(await world.run('skopeo', words))), demoApp().manifest.descriptor.digest)
+    for (const module of modules) assert.match(await world.check(module), /ready/)
   })
 
   test('distribute themselves: pushed and pulled through the pair that runs from them', async (t) => {
