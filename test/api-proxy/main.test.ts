@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
-import { request as secureRequest } from 'node:https'
+import { type RequestOptions, request as secureRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
 import { createEdgeHub } from '../simulators/edge-hub/edge-hub.ts'
+import { createHubWeb } from '../simulators/edge-hub/hub-web.ts'
 import { runtimeVariables } from '../simulators/edge-hub/module-environment.ts'
 import { createWorkloadApi } from '../simulators/edge-hub/workload-api.ts'
 import { createModuleProcess } from '../simulators/module-process.ts'
@@ -39,8 +40,8 @@ function portOf(door: ReturnType<typeof aProcess>): number {
   return Number(door.lines.find(({ msg }) => msg === 'door opened')?.port)
 }
 
-async function askSecurely(port: number, host = 'localhost', path = '/v2/') {
-  const options = { host: '127.0.0.1', servername: host, port, path, ca: authority.certificate, agent: false }
+async function askSecurely(port: number, host = 'localhost', path = '/v2/', more: RequestOptions = {}) {
+  const options = { ...more, host: '127.0.0.1', servername: host, port, path, ca: authority.certificate, agent: false }
   const [answer] = await once(secureRequest(options).end(), 'response')
   const { subjectaltname } = (answer.socket as TLSSocket).getPeerCertificate()
   return { body: await text(answer), subjectaltname }
@@ -119,9 +120,12 @@ test('in IoT Edge the certificate comes from the runtime, and the twin is obeyed
   const modules = { 'api-proxy': { key: randomBytes(32).toString('base64') } }
   const device = { iotHubHost: 'hub.example', deviceId: 'edge-01', modules, certificates: authority }
   const hub = createEdgeHub(device)
+  const pump = await authority.issue({ names: ['pump'], isClient: true })
+  const devices = { pump: new X509Certificate(pump.certificate).fingerprint256 }
+  const web = createHubWeb({ ...device, proxyModule: 'api-proxy', devices, accept: hub.accept })
   const workload = createWorkloadApi({ ...device, socketPath: join(folder, 'workload.sock') })
-  await Promise.all([hub.start(), workload.start()])
-  t.after(() => Promise.all([hub.stop(), workload.stop()]))
+  await Promise.all([hub.start(), web.start(), workload.start()])
+  t.after(() => Promise.all([hub.stop(), web.stop(), workload.stop()]))
   await hub.setDesired('api-proxy', { logLevel: 'Debug', proxy_config: 'ZXZlbnRz' })
   const { iotHubHost, deviceId } = device
   const variables = {
@@ -131,7 +135,8 @@ test('in IoT Edge the certificate comes from the runtime, and the twin is obeyed
     gatewayHost: hub.gatewayHost,
     workloadUri: workload.uri
   }
-  const door = aProcess(t, registry.port, runtimeVariables(variables))
+  const edgeHub = { API_PROXY_EDGE_HUB_ADDRESS: `127.0.0.1:${web.port}` }
+  const door = aProcess(t, registry.port, { ...runtimeVariables(variables), ...edgeHub })
 
   await door.start()
   const patient = AbortSignal.any([t.signal, AbortSignal.timeout(15_000)])
@@ -145,8 +150,15 @@ test('in IoT Edge the certificate comes from the runtime, and the twin is obeyed
   assert.deepEqual(reported.listening, { address: '127.0.0.1', port: portOf(door) })
   const described = Object.fromEntries((reported.routes as { prefix: string }[]).map((route) => [route.prefix, route]))
   assert.deepEqual(described['/v2'], { prefix: '/v2', target: `127.0.0.1:${registry.port}`, protocol: 'http' })
-  assert.deepEqual(described['/devices'], { prefix: '/devices', target: 'edgehub:443', protocol: 'https' })
+  assert.deepEqual(described['/devices'], { prefix: '/devices', target: `127.0.0.1:${web.port}`, protocol: 'https' })
   assert.match(JSON.stringify(reported.certificate), /workload.*20\d\d-/)
+
+  const asPump = { headers: { 'x-ms-edge-moduleid': 'pump' }, cert: pump.certificate, key: pump.privateKey }
+  assert.match(
+    (await askSecurely(portOf(door), '', '/twins/pump/methods', asPump)).body,
+    /"url":"\/twins\/pump\/methods"/
+  )
+  assert.ok(workload.requests.some(({ call }) => call === 'sign'))
 
   const metrics = await aRegistry(t, (_, answer) => answer.end('metrics'))
   const added = { prefix: '/v2/metrics', target: `127.0.0.1:${metrics.port}` }
