@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { measureAccess } from './bench/access.ts'
 import { type BenchArguments, readArguments, usage } from './bench/arguments.ts'
 import { blobLines, pushLines } from './bench/blobs.ts'
+import { measureChildren } from './bench/children.ts'
 import { type Contender, startContenders } from './bench/contenders.ts'
 import type { Fact } from './bench/fact.ts'
 import { measureGarbage } from './bench/garbage.ts'
 import { measureIdleRound } from './bench/idle-round.ts'
 import { measureLatency } from './bench/latency.ts'
+import { measureLayers } from './bench/layers.ts'
 import { measureManyTags } from './bench/many-tags.ts'
 import { measureIdleMemory, peakMemory } from './bench/memory.ts'
 import { measureProxy } from './bench/proxy.ts'
@@ -37,6 +39,8 @@ async function bench(given: BenchArguments): Promise<void> {
     const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
     if (given.groups.includes('idle-round')) facts.push(...(await measureIdleRound(folder, given.scale)))
     facts.push(...(await measureSync(given.groups, folder, roundsOf(given), given.scale)))
+    if (given.groups.includes('layers')) facts.push(...(await measureLayers(folder, given.scale)))
+    if (given.groups.includes('children')) facts.push(...(await measureChildren(folder, given.scale)))
     if (given.groups.includes('garbage')) facts.push(...(await measureGarbage(folder, given.scale)))
     contenders.push(...(await startContenders(folder, given.profile)))
     const samples = [...(await measureLines(given, contenders))]

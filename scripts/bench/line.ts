@@ -50,6 +50,8 @@ export const groups = [
   'many-tags',
   'idle-round',
   ...syncGroups,
+  'layers',
+  'children',
   'memory'
 ] as const
 export type Group = (typeof groups)[number]
@@ -72,6 +74,10 @@ export interface Scale {
   readonly idle: { readonly repositories: number; readonly tags: number }
   /** Of `zb`: operations for images of 1, 10 and 100 MB. */
   readonly operations: readonly [small: number, medium: number, large: number]
+  /** Images pushed one after the other at the top, and how long nothing happens after that. */
+  readonly layers: { readonly images: number; readonly imageBytes: number; readonly idleMs: number }
+  /** How many wait for messages of one parent, and for how long they are watched. */
+  readonly children: { readonly counts: readonly number[]; readonly quietMs: number; readonly cycleMs: number }
   readonly withinMs: number
 }
 
@@ -88,6 +94,8 @@ export const fullScale: Scale = {
   garbage: 4000,
   idle: { repositories: 100, tags: 100 },
   operations: [60, 20, 10],
+  layers: { images: 50, imageBytes: 10_000_000, idleMs: 120_000 },
+  children: { counts: [50, 200, 1000], quietMs: 15_000, cycleMs: 55_000 },
   withinMs: 10 * 60_000
 }
 export const quickScale: Scale = {
@@ -101,5 +109,7 @@ export const quickScale: Scale = {
   manyTags: 2000,
   garbage: 2000,
   idle: { repositories: 10, tags: 10 },
-  operations: [10, 4, 2]
+  operations: [10, 4, 2],
+  layers: { images: 3, imageBytes: 1_000_000, idleMs: 5_000 },
+  children: { counts: [5, 20], quietMs: 1_000, cycleMs: 2_000 }
 }

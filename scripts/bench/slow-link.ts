@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export interface SlowLink {
   /** `127.0.0.1:<port>`, which leads to the other end. */
   readonly host: string
+  /** Bytes that were carried so far, both ways. */
+  readonly bytes: number
   close(): void
 }
 
@@ -22,11 +24,15 @@ export async function openSlowLink(to: string, { roundTripMs, bitsPerSecond }: S
   const port = Number(to.split(':').at(-1))
   const sockets = new Set<Socket>()
   const ways = [createWay(roundTripMs / 2, bitsPerSecond), createWay(roundTripMs / 2, bitsPerSecond)] as const
+  let bytes = 0
+  const count = (piece: Buffer) => {
+    bytes += piece.length
+  }
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1')
     const pair = [near, far]
     for (const socket of pair) {
-      sockets.add(socket.setNoDelay(true))
+      sockets.add(socket.setNoDelay(true).on('data', count))
       socket.on('error', () => {})
       socket.on('close', () => {
         sockets.delete(socket)
@@ -41,6 +47,9 @@ export async function openSlowLink(to: string, { roundTripMs, bitsPerSecond }: S
   await once(server, 'listening')
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get bytes() {
+      return bytes
+    },
     close() {
       server.close()
       for (const socket of sockets) socket.destroy()

@@ -19,5 +19,6 @@ test('a slow link carries every byte in order, and takes its time', async (t) =>
   const arrived = await buffer(socket)
 
   assert.ok(arrived.equals(bytes))
+  assert.equal(line.bytes, bytes.length)
   assert.ok(performance.now() - from >= 20)
 })

@@ -25,6 +25,8 @@ export interface NestedWorldOptions {
   readonly ports: readonly WorldPorts[]
   readonly repositories: readonly string[]
   readonly clientToken?: NameAndPassword
+  /** Where a layer reaches what is above it (`host:port`), such as a relay in between; left out: there itself. */
+  readonly via?: (above: string) => Promise<string>
 }
 
 interface Planned {
@@ -47,7 +49,7 @@ export function plannedLayers(): readonly Pick<Layer, 'name' | 'mode'>[] {
  * tokens too. Each device has an authority of its own below one root, which all trust.
  */
 export async function createNestedWorld(options: NestedWorldOptions): Promise<NestedWorld> {
-  const { folder, ports, repositories } = options
+  const { folder, ports, repositories, via = async (above) => above } = options
   const { clientToken = { name: 'line-1', password: randomBytes(9).toString('base64url') } } = options
   const root = await createCertificateAuthority('Plant root CA')
   const planned: readonly Planned[] = plannedLayers().map(({ name, mode }) => ({
@@ -62,9 +64,17 @@ export async function createNestedWorld(options: NestedWorldOptions): Promise<Ne
     const world = await createWorld({
       ...{ folder: join(folder, name), ports: ports[at]!, repositories, authority, syncToken, clientToken },
       ...{ deviceId: name, registryName: name },
-      ...(above ? below(name, syncToken, above) : { desired: desiredOfFirst() })
+      // A relay leads to the login server only, so that all must come from there.
+      ...(options.via && { cloud: { redirectBlobs: false, isRealmAsked: true } }),
+      ...(above
+        ? below(name, syncToken, (await via(`${host}:${above.proxy}`)).replace(host, '$IOTEDGE_PARENTHOSTNAME'))
+        : { desired: { ...desiredOfFirst(), ...(options.via && (await connectedBy(name, syncToken, ports[at]!))) } })
     })
     layers.push({ name, mode, world })
+  }
+
+  async function connectedBy(name: string, syncToken: NameAndPassword, { cloud }: WorldPorts) {
+    return { connectionString: connectionString(syncToken, await via(`${host}:${cloud}`), 'http', name) }
   }
 
   function desiredOfFirst() {
@@ -97,7 +107,7 @@ export async function createNestedWorld(options: NestedWorldOptions): Promise<Ne
   }
 }
 
-function below(name: string, syncToken: NameAndPassword, above: WorldPorts) {
-  const parent = connectionString(syncToken, `$IOTEDGE_PARENTHOSTNAME:${above.proxy}`, 'https', name)
+function below(name: string, syncToken: NameAndPassword, above: string) {
+  const parent = connectionString(syncToken, above, 'https', name)
   return { parent, parentHost: host, isConfiguredAbove: true }
 }

@@ -51,7 +51,7 @@ export interface WorldOptions {
   /** A parent that is there already, instead of the simulated cloud. */
   readonly parent?: string
   readonly repositories: readonly string[]
-  readonly cloud?: { readonly acr?: boolean; readonly redirectBlobs?: boolean }
+  readonly cloud?: { readonly acr?: boolean; readonly redirectBlobs?: boolean; readonly isRealmAsked?: boolean }
   /** How the modules learn who they are: from the runtime, or from development's connection string. */
   readonly identity?: 'runtime' | 'connectionString'
   /** What runs the modules; left out: processes from the sources. */

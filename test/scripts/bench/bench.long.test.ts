@@ -11,7 +11,7 @@ import { skipWithout } from '../../fixtures/tools.ts'
 const root = join(import.meta.dirname, '../../..')
 
 // Those that wait for rounds of sync are left to who asks for them; the others count no rows.
-const slow: readonly string[] = [...syncGroups, 'idle-round']
+const slow: readonly string[] = [...syncGroups, 'idle-round', 'layers', 'children']
 const withoutRows: readonly string[] = ['latency', 'garbage', 'many-tags', 'memory']
 
 test('a quick run measures every group beside docker-registry or nginx, and says so as JSON', {
