@@ -22,6 +22,8 @@ test('without any variable there is a default for everything, and nothing is set
     loginServer: undefined,
     settingsFile: undefined,
     certificateVolume: '/var/acr/certs',
+    certificateSource: 'volume',
+    clientCertificates: 'required',
     proxies: undefined,
     settings: {},
     environment: {}
@@ -36,6 +38,8 @@ test('every variable is read', () => {
     ACR_REGISTRY_LOGIN_SERVER: 'registry.site:8000',
     ACR_REGISTRY_SETTINGS: '/etc/settings.json',
     ACR_REGISTRY_CERTIFICATE_VOLUME: '/certs',
+    ACR_REGISTRY_CERTIFICATE_SOURCE: 'workload',
+    ACR_REGISTRY_CLIENT_CERTIFICATES: 'optional',
     HTTPS_PROXY: 'http://proxy.site:3128',
     NO_PROXY: '.site',
     ACR_REGISTRY_CONNECTION_STRING: 'ConnectedRegistryName=x',
@@ -51,6 +55,8 @@ test('every variable is read', () => {
     loginServer: 'registry.site:8000',
     settingsFile: '/etc/settings.json',
     certificateVolume: '/certs',
+    certificateSource: 'workload',
+    clientCertificates: 'optional',
     proxies: { https: new URL('http://proxy.site:3128'), http: undefined, exceptions: ['site'] },
     settings: { connectionString: 'ConnectedRegistryName=x', mode: 'ReadOnly', repositories: ['a', 'b'] },
     environment

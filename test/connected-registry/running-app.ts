@@ -64,6 +64,9 @@ export interface RunningAppOptions {
   readonly edge?: EdgeEnvironment
   readonly delays?: Partial<AppDelays>
   readonly port?: number
+  readonly certificateVolume?: string
+  readonly certificateSource?: 'volume' | 'workload'
+  readonly clientCertificates?: 'required' | 'optional'
   readonly gatewayPauses?: AppOptions['gatewayPauses']
 }
 
@@ -82,7 +85,9 @@ export async function runApp(t: TestContext, options: RunningAppOptions = {}): P
     host: '127.0.0.1',
     port,
     settingsFile,
-    certificateVolume: join(dataVolume, 'certs'),
+    certificateVolume: options.certificateVolume ?? join(dataVolume, 'certs'),
+    certificateSource: options.certificateSource ?? 'volume',
+    clientCertificates: options.clientCertificates ?? 'required',
     settings: { clientTokens: [await clientToken()], ...settings },
     environment: {}
   }

@@ -113,6 +113,20 @@ test('TLS 1.1 is refused', async (t) => {
   await assert.rejects(connect(new Agent({ ca: authority.certificate, ...old })), /alert protocol version/)
 })
 
+test('a cipher without forward secrecy or authenticated encryption is refused, and a modern one taken', async (t) => {
+  const { certificate } = await follow(
+    t,
+    await aFolder(t, pairOf(await authority.issue({ names: ['127.0.0.1'], rsa: true })))
+  )
+  const { connect } = await serve(t, certificate)
+  const by = (ciphers: string) => new Agent({ ca: authority.certificate, maxVersion: 'TLSv1.2', ciphers })
+
+  for (const old of ['AES128-GCM-SHA256', 'AES256-SHA', 'ECDHE-RSA-AES128-SHA256', 'ECDHE-RSA-AES256-SHA']) {
+    await assert.rejects(connect(by(old)), /alert handshake failure/, old)
+  }
+  assert.equal((await connect(by('ECDHE-RSA-AES256-GCM-SHA384'))).protocol, 'TLSv1.2')
+})
+
 type Certificate = Awaited<ReturnType<typeof follow>>['certificate']
 
 async function serve(t: TestContext, certificate: Certificate) {

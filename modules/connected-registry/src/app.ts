@@ -12,7 +12,7 @@ import { keepParentConfig } from './parent-config.ts'
 import { obstaclesOf } from './readiness.ts'
 import { openRegistryServer } from './registry-server.ts'
 import { createReporting } from './reporting.ts'
-import { followServerCertificate } from './server-certificate.ts'
+import { protectServer } from './server-protection.ts'
 import { type Desired, openSettingsSources } from './settings-sources.ts'
 import type { Site, SiteOptions } from './site.ts'
 import { outlineOf } from './status-outline.ts'
@@ -70,13 +70,14 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     () => reporting.changed()
   )
   const own = await readCertificateAuthorities(config.certificateVolume)
-  const certificate = await followServerCertificate({
-    folder: config.certificateVolume,
+  const { certificate, clientAuthorities, ...protection } = await protectServer(config, {
+    edge,
+    log,
     lookMs: delays.lookMs,
     onChange: () => reporting.changed()
   })
-  const details = () => [...(own.problem ? [own.problem] : []), ...(certificate?.details() ?? [])]
-  const reporting = createReporting({ sources, board, dataVolume, log, details })
+  const details = () => [...(own.problem ? [own.problem] : []), ...protection.details()]
+  const reporting = createReporting({ sources, board, dataVolume, log, details, certificate })
   const drain = createDrain(delays)
   const stopping = new AbortController()
   let site: Site | undefined
@@ -110,12 +111,18 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   })
   const { host, port } = config
   const onRequest: RequestListener = (request, response) => listener(request, response)
-  const server = await openRegistryServer({ host, port, onRequest, certificate, drain, drainMs }).catch(
-    async (error) => {
-      await stopSite()
-      throw error
-    }
-  )
+  const server = await openRegistryServer({
+    host,
+    port,
+    onRequest,
+    certificate,
+    clientAuthorities,
+    drain,
+    drainMs
+  }).catch(async (error) => {
+    await stopSite()
+    throw error
+  })
   const client = edge && startClient(edge)
   if (edge) obtainTrustBundle(edge, log, stopping.signal).then(trust)
   const scheme = certificate ? 'https' : 'http'
@@ -143,6 +150,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
       readiness,
       loginServer,
       refuses: drain.refuses,
+      clientCertificates: clientAuthorities && config.clientCertificates,
       log
     })
     reporting.use({ ...opened, isTwinAwaited })

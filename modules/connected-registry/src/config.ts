@@ -13,6 +13,10 @@ export interface Config {
   readonly settingsFile?: string
   /** Holds `ca.crt`, where a parent's certificate is signed by an authority of one's own. */
   readonly certificateVolume: string
+  /** Whether this registry's own certificate is in the certificate volume, or the IoT Edge runtime's. */
+  readonly certificateSource: 'volume' | 'workload'
+  /** What clients have to show where the certificate volume holds `client-ca.crt`. */
+  readonly clientCertificates: 'required' | 'optional'
   /** What leads to the parent; undefined: nothing does, it is reached directly. */
   readonly proxies?: ProxySettings | undefined
   /** The environment's own settings, in the shape of the twin's desired properties. */
@@ -36,6 +40,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     loginServer: values.ACR_REGISTRY_LOGIN_SERVER,
     settingsFile: values.ACR_REGISTRY_SETTINGS,
     certificateVolume: values.ACR_REGISTRY_CERTIFICATE_VOLUME,
+    certificateSource: values.ACR_REGISTRY_CERTIFICATE_SOURCE,
+    clientCertificates: values.ACR_REGISTRY_CLIENT_CERTIFICATES,
     proxies: proxiesOf(environment),
     settings: settingsOf(values),
     environment
@@ -45,6 +51,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 const schema = z.object({
   ACR_REGISTRY_DATA_VOLUME: z.string().default('/var/acr/data'),
   ACR_REGISTRY_CERTIFICATE_VOLUME: z.string().default('/var/acr/certs'),
+  ACR_REGISTRY_CERTIFICATE_SOURCE: z.enum(['volume', 'workload'], 'must be volume or workload').default('volume'),
+  ACR_REGISTRY_CLIENT_CERTIFICATES: z
+    .enum(['required', 'optional'], 'must be required or optional')
+    .default('required'),
   ACR_REGISTRY_HOST: z.string().default('::'),
   ACR_REGISTRY_PORT: z
     .string()

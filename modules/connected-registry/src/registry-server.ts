@@ -21,6 +21,8 @@ export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
   readonly onRequest: RequestListener
   /** Undefined: plain HTTP. */
   readonly certificate?: Pick<ServerCertificate, 'current' | 'onChange'> | undefined
+  /** PEM: whose certificates clients are asked for; undefined: they are not. */
+  readonly clientAuthorities?: readonly string[] | undefined
   /** How long what is under way may take to end. */
   readonly drainMs: number
   readonly drain: Pick<Drain, 'began' | 'done'>
@@ -29,7 +31,7 @@ export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
 /** The socket that clients reach. Rejects where the port is taken. */
 export async function openRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
   const { host, port, onRequest, certificate, drain, drainMs } = options
-  const server = certificate ? createSecureServer(certificate, onRequest) : createServer(serverOptions, onRequest)
+  const server = certificate ? createSecureServer(certificate, options) : createServer(serverOptions, onRequest)
   // Node closes connections that are idle when the server is closed, not those that become so afterwards.
   const closeIfClosing = () => void (server.listening || server.closeIdleConnections())
   server.on('request', (_, response) => {
@@ -53,18 +55,31 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
 /** Without a pair that is right nobody can connect; a new one is for new connections, those that are open keep theirs. */
 function createSecureServer(
   { current, onChange }: Pick<ServerCertificate, 'current' | 'onChange'>,
-  onRequest: RequestListener
+  { onRequest, clientAuthorities }: Pick<RegistryServerOptions, 'onRequest' | 'clientAuthorities'>
 ): Server {
   // As late as that: without a certificate it need not be in memory.
   const https = process.getBuiltinModule('node:https')
-  const server = https.createServer({ ...serverOptions, ...tlsOptions, ...(current && pemOf(current)) }, onRequest)
+  const asking = clientAuthorities && { ...asksClients, ca: [...clientAuthorities] }
+  const context = { ...tlsOptions, ...asking }
+  const server = https.createServer({ ...serverOptions, ...context, ...(current && pemOf(current)) }, onRequest)
   // Whatever is not named here again falls back to Node's defaults.
-  onChange((pair) => server.setSecureContext({ ...tlsOptions, ...pemOf(pair) }))
+  onChange((pair) => server.setSecureContext({ ...context, ...pemOf(pair) }))
   return server
 }
 
-// TLS 1.2 and 1.3 with Node's own choice of ciphers: forward secrecy and authenticated encryption first.
-const tlsOptions = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', handshakeTimeout: 10_000 } as const
+// Forward secrecy and authenticated encryption alone; Node's own list ends with older ones. (Mozilla, "Intermediate")
+const ciphers = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  ...['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305'].flatMap((cipher) => [
+    `ECDHE-ECDSA-${cipher}`,
+    `ECDHE-RSA-${cipher}`
+  ])
+].join(':')
+const tlsOptions = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers, handshakeTimeout: 10_000 } as const
+// What is shown, or not, is judged with the request (`http/client-certificates.ts`).
+const asksClients = { requestCert: true, rejectUnauthorized: false } as const
 
 function pemOf({ certificate, privateKey }: CertificatePair): { readonly cert: string; readonly key: string } {
   return { cert: certificate, key: privateKey }

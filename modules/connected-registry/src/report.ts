@@ -24,6 +24,8 @@ export interface ReportParts {
   readonly uploads?: UploadFigures
   readonly garbage?: GarbageStatus
   readonly delegation?: DelegationStatus
+  /** What this registry shows to its clients; left out: it speaks plain HTTP. */
+  readonly certificate?: { readonly source: string; readonly expiresAt?: Date | undefined } | undefined
   readonly children?: readonly ChildOverview[]
   /** The parent is a connected registry, and tells by itself what changes there. */
   readonly isFollowing?: boolean
@@ -55,6 +57,10 @@ export function fullStatus(parts: ReportParts) {
       next: sync.next,
       pending: describePending(sync),
       traffic: parts.traffic
+    },
+    certificate: parts.certificate && {
+      source: parts.certificate.source,
+      expiresAt: parts.certificate.expiresAt?.toISOString()
     },
     storage: parts.storage,
     uploads: parts.uploads,

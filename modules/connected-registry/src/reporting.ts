@@ -4,6 +4,7 @@ import type { ChildReport } from './children/child-reports.ts'
 import type { OpenedSite } from './kept-site.ts'
 import { noTraffic } from './kept-traffic.ts'
 import { childReport, fullStatus, plainJson, type ReportParts, reportedTwin, type UploadFigures } from './report.ts'
+import type { ServerCertificate } from './server-certificate.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { createDetailLog, createStamp, delegationDetails, settingsDetails, storeDetails } from './status-details.ts'
 import type { Json } from './storage/record-store.ts'
@@ -42,11 +43,13 @@ export interface ReportingOptions {
   readonly board: StatusBoard
   readonly dataVolume: string
   readonly log: Log
-  /** What was found at the start and does not change. */
+  /** What was found at the start, and of this registry's own certificate. */
   readonly details?: (() => readonly NewDetail[]) | undefined
+  readonly certificate?: Pick<ServerCertificate, 'source' | 'current'> | undefined
 }
 
-export function createReporting({ sources, board, dataVolume, log, details = () => [] }: ReportingOptions): Reporting {
+export function createReporting(options: ReportingOptions): Reporting {
+  const { sources, board, dataVolume, log, details = () => [], certificate } = options
   const startedAt = new Date().toISOString()
   const stamp = createStamp()
   const logDetails = createDetailLog(log)
@@ -75,6 +78,7 @@ export function createReporting({ sources, board, dataVolume, log, details = () 
       garbage: site?.garbage?.status(),
       children: site?.children.overview(),
       delegation,
+      certificate: certificate && { source: certificate.source, expiresAt: certificate.current?.expiresAt },
       isFollowing: site?.gateway?.isFollowing(),
       details: stamp([
         ...details(),

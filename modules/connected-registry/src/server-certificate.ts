@@ -12,6 +12,7 @@ export interface CertificatePair {
 
 /** The certificate this registry shows to its clients, as the files of the certificate volume have it. */
 export interface ServerCertificate {
+  readonly source: 'volume' | 'workload'
   /** The pair in force; undefined: none was right yet, and nobody can connect. */
   readonly current: CertificatePair | undefined
   /** What is wrong with the files, and an end that is near. */
@@ -83,6 +84,7 @@ export async function followServerCertificate(
   take(first)
   timer = setTimeout(look, lookMs)
   return {
+    source: 'volume',
     get current() {
       return current
     },

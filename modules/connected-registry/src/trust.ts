@@ -7,6 +7,7 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import { createWorkload } from '@connected-registry/edge-module/workload.ts'
 import { describe } from './sync/problems.ts'
 import type { NewDetail } from './sync/status.ts'
+import type { StatusCode } from './sync/status-codes.ts'
 
 const retryAfterMs = 15_000
 // No file, or no folder where it could be: the volume may be missing as a whole.
@@ -35,20 +36,33 @@ export async function obtainTrustBundle(
   return []
 }
 
+export interface Authorities {
+  readonly pems: readonly string[]
+  readonly problem?: NewDetail
+}
+
 /** The site's own authorities: `ca.crt` of the certificate volume, as PEM texts. Without the file there are none. */
-export async function readCertificateAuthorities(
-  folder: string
-): Promise<{ readonly pems: readonly string[]; readonly problem?: NewDetail }> {
-  const path = join(folder, 'ca.crt')
+export async function readCertificateAuthorities(folder: string): Promise<Authorities> {
+  return (await readAuthorities(join(folder, 'ca.crt'), 'CA_FILE_REFUSED')) ?? { pems: [] }
+}
+
+/**
+ * Whose certificates clients have to show: `client-ca.crt` of the certificate volume. Undefined: there is none, and nobody is asked
+ * for one. A file that cannot be used has no authority, and no certificate is valid.
+ */
+export function readClientAuthorities(folder: string): Promise<Authorities | undefined> {
+  return readAuthorities(join(folder, 'client-ca.crt'), 'CLIENT_CA_REFUSED')
+}
+
+async function readAuthorities(path: string, code: StatusCode): Promise<Authorities | undefined> {
   try {
     const pems = (await readFile(path, 'utf8')).match(pemBlock) ?? []
     if (pems.length === 0) throw new Error('it holds no certificate')
     for (const pem of pems) new X509Certificate(pem)
     return { pems }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && absent.includes(error.code)) return { pems: [] }
-    const description = `${path}: ${describe(error)}`
-    return { pems: [], problem: { type: 'Settings', code: 'CA_FILE_REFUSED', description } }
+    if (error instanceof Error && 'code' in error && absent.includes(error.code)) return undefined
+    return { pems: [], problem: { type: 'Settings', code, description: `${path}: ${describe(error)}` } }
   }
 }
 

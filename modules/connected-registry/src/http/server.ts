@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import Koa, { type Context, type Middleware } from 'koa'
 import { RegistryError } from '../protocol/errors.ts'
+import { type ClientCertificates, checkClientCertificate } from './client-certificates.ts'
 import { answerFailures, pathOf } from './errors.ts'
 import { externalUrl } from './external-url.ts'
 import { unrouted } from './guard.ts'
@@ -17,6 +18,8 @@ export interface HttpOptions extends RouteOptions {
   readonly loginServer?: string
   /** Left out: it never stops. */
   readonly refuses?: Refuses
+  /** Left out: clients are not asked for certificates. */
+  readonly clientCertificates?: ClientCertificates | undefined
   readonly log: Log
 }
 
@@ -35,13 +38,14 @@ export const serverOptions = {
 
 /** The registry's HTTP interface, as a request listener of `node:http` or `node:https`. */
 export function createHttpHandler(options: HttpOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { log, loginServer, refuses } = options
+  const { log, loginServer, refuses, clientCertificates } = options
   const app = new Koa()
   const knownPaths = createKnownPaths()
   app.use(inTurn)
   app.use(answerFailures(log))
   app.use(checkRequest)
   if (refuses) app.use(refuseNew(refuses))
+  if (clientCertificates) app.use(checkClientCertificate(clientCertificates))
   if (loginServer) app.use(checkHost(loginServer))
   app.use(knownPaths.recall)
   app.use(createRouter(options, knownPaths).routes())

@@ -142,6 +142,16 @@ export const statusCodes = {
     'the files'
   ),
   CERTIFICATE_EXPIRES: cause('Settings', "this registry's certificate ends within 14 days", 'a new pair of files'),
+  CERTIFICATE_AWAITED: cause(
+    'Settings',
+    'the IoT Edge runtime gave no certificate that can be used; the former one stays in force',
+    'goes by itself; else the runtime (`iotedge check`)'
+  ),
+  CLIENT_CA_REFUSED: cause(
+    'Settings',
+    '`client-ca.crt` cannot be used: no client certificate is valid, or nobody is asked for one',
+    'the file, and a restart'
+  ),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set', 'set `connectionString`'),
   STATE_FILE_REPLACED: cause('State', 'the state file was broken or gone', 'the disk; the rest goes by itself'),

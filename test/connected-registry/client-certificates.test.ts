@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { basicAuthorization } from '../fixtures/push-image.ts'
+import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
+import { client, runApp } from './running-app.ts'
+import { temporaryFolder } from './storage/temporary-folder.ts'
+
+const [site, clients, strangers] = await Promise.all([
+  createCertificateAuthority('site'),
+  createCertificateAuthority('clients'),
+  createCertificateAuthority('strangers')
+])
+
+/** A registry with a certificate volume; `ask` resolves with the status and the text of the answer. */
+async function aRegistry(t: TestContext, { clientCertificates = 'required', clientCa = clients.certificate } = {}) {
+  const volume = await temporaryFolder()
+  const { certificate, privateKey } = await site.issue({ names: ['127.0.0.1'] })
+  const files = { 'tls.crt': certificate, 'tls.key': privateKey, 'client-ca.crt': clientCa }
+  for (const [name, content] of Object.entries(files)) await writeFile(join(volume, name), content)
+  const app = await runApp(t, { certificateVolume: volume, clientCertificates: clientCertificates as 'required' })
+  let session: Buffer | undefined
+  async function ask(path: string, connection: ConnectionOptions = {}) {
+    const options = {
+      host: '127.0.0.1',
+      port: app.port,
+      path,
+      ca: site.certificate,
+      agent: false,
+      session,
+      ...connection
+    }
+    const headers = { authorization: basicAuthorization(client.name, client.password) }
+    const asked = request({ ...options, headers }).end()
+    asked.once('socket', (socket) => socket.on('session', (made: Buffer) => (session = made)))
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    const isResumed = (answer.socket as TLSSocket).isSessionReused()
+    return { status: answer.statusCode, text: await text(answer), isResumed }
+  }
+  return { ask }
+}
+
+async function shown(authority: typeof clients, lifeMs?: number): Promise<ConnectionOptions> {
+  const { certificate, privateKey } = await authority.issue({
+    names: ['line-1'],
+    isClient: true,
+    ...(lifeMs && { lifeMs })
+  })
+  return { cert: certificate, key: privateKey, session: undefined }
+}
+
+test('where client-ca.crt is, a client has to show a certificate of its authorities besides its token', async (t) => {
+  const { ask } = await aRegistry(t)
+
+  const none = await ask('/v2/')
+  const right = await ask('/v2/', await shown(clients))
+  const strange = await ask('/v2/', await shown(strangers))
+  const over = await ask('/v2/', await shown(clients, -60_000))
+
+  assert.deepEqual([none.status, right.status, strange.status, over.status], [403, 200, 403, 403])
+  assert.match(none.text, /"code":"DENIED","message":"This registry is for clients that show a certificate\."/)
+  assert.match(strange.text, /is not valid: SELF_SIGNED_CERT_IN_CHAIN/)
+  assert.match(over.text, /is not valid: CERT_HAS_EXPIRED/)
+})
+
+test('a session that goes on is judged as it began: without a certificate nobody gets in by it', async (t) => {
+  const { ask } = await aRegistry(t)
+  await ask('/v2/')
+
+  const again = await ask('/v2/')
+
+  assert.deepEqual([again.isResumed, again.status], [true, 403])
+})
+
+test('health is answered without a certificate, for the container asks for its own', async (t) => {
+  const { ask } = await aRegistry(t)
+
+  assert.deepEqual([(await ask('/healthz')).status, (await ask('/readyz')).status], [200, 200])
+})
+
+test('where certificates are optional, none is as good as a right one, and a wrong one is refused', async (t) => {
+  const { ask } = await aRegistry(t, { clientCertificates: 'optional' })
+
+  const none = await ask('/v2/')
+  const right = await ask('/v2/', await shown(clients))
+  const strange = await ask('/v2/', await shown(strangers))
+
+  assert.deepEqual([none.status, right.status, strange.status], [200, 200, 403])
+})
+
+test('a client-ca.crt that cannot be read lets nobody in, and the status says so', async (t) => {
+  const { ask } = await aRegistry(t, { clientCa: 'no certificate' })
+
+  assert.equal((await ask('/v2/', await shown(clients))).status, 403)
+})
+
+test('the status tells of the certificate, and of authorities that do nothing over plain HTTP', async (t) => {
+  const { ask } = await aRegistry(t, { clientCertificates: 'optional', clientCa: 'no certificate' })
+  const volume = await temporaryFolder()
+  await writeFile(join(volume, 'client-ca.crt'), clients.certificate)
+  const plain = await runApp(t, { certificateVolume: volume })
+
+  const { certificate, statusDetails } = JSON.parse((await ask('/status')).text)
+
+  assert.equal(certificate.source, 'volume')
+  assert.match(certificate.expiresAt, /^20\d\d-/)
+  const codes = (details: readonly { readonly code: string }[]) => details.map(({ code }) => code)
+  assert.ok(codes(statusDetails).includes('CLIENT_CA_REFUSED'))
+  assert.ok(codes((await plain.status()).statusDetails).includes('CLIENT_CA_REFUSED'))
+})
