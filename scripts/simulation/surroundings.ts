@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { fillCloud } from '../../test/fixtures/fill-cloud.ts'
 import { createCloudRegistry } from '../../test/simulators/cloud-registry/cloud-registry.ts'
 import { createCertificateAuthority } from '../../test/simulators/edge-hub/certificates.ts'
@@ -14,6 +14,7 @@ import { demoRepositories } from './arguments.ts'
 // compose.yaml starts this in a container of its own; its ports and host names are fixed there.
 
 const socketPath = '/run/iotedge/workload.sock'
+const authorityFile = '/run/iotedge/ca.pem'
 const clientToken = { name: 'line-1', password: process.env.CLIENT_PASSWORD || randomBytes(9).toString('base64url') }
 const syncToken = {
   name: 'siteregistry',
@@ -34,7 +35,7 @@ const workload = createWorkloadApi({ socketPath, modules, certificates })
 
 fillCloud(cloud.contents)
 await mkdir(dirname(socketPath), { recursive: true })
-await writeFile(join(dirname(socketPath), 'ca.pem'), certificates.trustBundle)
+await writeFile(authorityFile, certificates.trustBundle)
 await Promise.all([cloud.start(), hub.start(), workload.start()])
 const connection = connectionString(syncToken, cloud.loginServer)
 await hub.setDesired('connected-registry', demoSettings(connection, demoRepositories, clientToken))
@@ -45,6 +46,7 @@ console.log(`The cloud and edgeHub are there. What the site has by now, and a pu
   skopeo copy --all --src-tls-verify=false --src-creds ${client} docker://127.0.0.1:8000/demo/app:1.0 oci:app:1.0
   skopeo copy --dest-tls-verify=false --dest-creds admin:${syncToken.password} oci:app:1.0 docker://127.0.0.1:5000/demo/app:2.0
   curl -s -u ${client} http://127.0.0.1:8080/status
+  docker compose cp simulators:${authorityFile} ca.pem     # of the API proxy's certificate, made out to edge-device
 `)
 
 await Promise.race(['SIGTERM', 'SIGINT'].map((signal) => once(process, signal)))
