@@ -104,6 +104,14 @@ test('where no token can be had the request is answered 502, and the next one is
   assert.equal((await askSecurely(door.port, methods, { headers: asPump, tls: pump })).status, 401)
 })
 
+test('a token that is none ends its request and nothing else', async (t) => {
+  const { door, pump, web } = await aHubSite(t, { token: keptValue('two\r\nlines') })
+
+  for (const path of [methods, '/devices/pump'])
+    assert.equal((await askSecurely(door.port, path, { headers: asPump, tls: pump })).status, 502)
+  assert.equal(web.requests.length, 0)
+})
+
 test('edgeHub is verified by its authority and by the name of the device', async (t) => {
   const stranger = await createCertificateAuthority('somebody else')
   const untrusted = await aHubSite(t, { trust: keptValue(stranger.trustBundle) })

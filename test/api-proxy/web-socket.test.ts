@@ -91,6 +91,14 @@ test('the end of either side is the end of both', async (t) => {
   await closed
 })
 
+test('a door that is told to stop does not wait for WebSocket, whose clients come again', async (t) => {
+  const site = await aHubSite(t)
+  const client = await asCamera(t, site)
+  await once(client, 'connect')
+
+  await Promise.all([once(client, 'close'), site.door.server.stop(new AbortController().signal)])
+})
+
 test('what comes with the head is not lost, and nothing but WebSocket at that path is passed on', async (t) => {
   const { door, web } = await aHubSite(t)
   const head = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n`

@@ -59,6 +59,7 @@ interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly isSecondAttempt: boolean
+  readonly kind: Upstream['kind']
   /** What the client sees in place of the upstream's own origin, where that is not left as it is. */
   readonly origin?: Translation
 }
@@ -106,10 +107,8 @@ export function createForward(options: ForwardOptions): Forward {
   function introduced(headers: Promise<IncomingHttpHeaders>, exchange: Exchange, origin: Origin): void {
     // Its own answer may take as long as edgeHub's direct methods do.
     exchange.request.socket.setTimeout(limits.answerTimeoutMs * 1.1)
-    headers.then(
-      (more) => exchange.response.destroyed || begin(exchange, origin, more),
-      (error: Error) => failed(error, exchange)
-    )
+    const ready = headers.then((more) => exchange.response.destroyed || begin(exchange, origin, more))
+    ready.catch((error: Error) => failed(error, exchange))
   }
 
   return {
@@ -120,7 +119,7 @@ export function createForward(options: ForwardOptions): Forward {
         return
       }
       const origin = { scheme: 'encrypted' in request.socket ? 'https' : 'http', host } as const
-      const exchange = { request, response, isSecondAttempt: false, ...(isDoor && translation(request, origin)) }
+      const exchange = { request, response, kind, isSecondAttempt: false, ...(isDoor && translation(request, origin)) }
       if (introduce) introduced(introduce(request), exchange, origin)
       else begin(exchange, origin)
     },
@@ -155,11 +154,11 @@ class Handover extends Stream {
   }
 }
 
-function carry(upstream: ClientRequest, { request, response, origin }: Exchange, limits: ForwardLimits): void {
-  upstream.once('response', (answer) => relay(answer, response, origin))
+function carry(upstream: ClientRequest, { request, response, kind, origin }: Exchange, limits: ForwardLimits): void {
+  upstream.once('response', (answer) => relay(answer, response, kind, origin))
   upstream.once('upgrade', (_, socket) => {
     socket.destroy()
-    answerError(response, 'UNAVAILABLE', 'its answer is not valid')
+    answerError(response, 'UNAVAILABLE', 'its answer is not valid', kind)
   })
   // RFC 9110, 10.1.1: whether the body is wanted is the registry's to say.
   upstream.on('continue', () => response.writeContinue())
@@ -195,14 +194,19 @@ export function limitSilence(upstream: ClientRequest, limitMs: number): void {
 }
 
 /** Gives an answer to the client as it is, apart from what is for one connection only. */
-export function relay(answer: IncomingMessage, response: ServerResponse, origin?: Translation): void {
+export function relay(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  kind: Upstream['kind'],
+  origin?: Translation
+): void {
   const headers = answeredHeaders(answer.rawHeaders, answer.headers.connection)
   try {
     // No reason phrase: it means nothing (RFC 9112, 4), and a strange one would be refused.
     response.writeHead(answer.statusCode ?? 0, origin ? withOrigin(headers, origin) : headers)
   } catch {
     answer.destroy()
-    answerError(response, 'UNAVAILABLE', 'its answer is not valid')
+    answerError(response, 'UNAVAILABLE', 'its answer is not valid', kind)
     return
   }
   // An answer that breaks off is passed on as broken: a clean end would make half a blob look whole.

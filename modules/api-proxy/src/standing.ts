@@ -16,7 +16,7 @@ export function createStanding(config: Config, log: Log): Standing & { close(): 
   const bundle = { what: 'trust bundle', freshMs: minute, usableMs: Number.POSITIVE_INFINITY, log }
   const own = (signal: AbortSignal) => (edge ? readTrustBundle(edge, signal) : readOwnAuthorities(config))
   const all = async (signal: AbortSignal) => `${await own(signal)}\n${getCACertificates('default').join('\n')}`
-  // Without a runtime nobody says whom the device trusts: whom the system trusts, then.
+  // Without a runtime nobody says whom the device trusts: the public authorities, then.
   const trust = createKept({ ...bundle, load: edge ? own : all })
   const publicTrust = createKept({ ...bundle, load: all })
   const issue = edge && createTokenIssuer(edge)

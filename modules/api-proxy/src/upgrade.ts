@@ -30,7 +30,7 @@ export function createUpgrade(options: ForwardOptions): Upgrade {
     socket.once('close', () => asked.destroy())
     limitSilence(asked, limits.answerTimeoutMs)
     asked.once('error', (error) => failed(error, refusal))
-    asked.once('response', (answer) => relay(answer, refusal))
+    asked.once('response', (answer) => relay(answer, refusal, kind))
     asked.once('upgrade', (answer, other: Socket, otherHead: Buffer) => {
       refusal.detachSocket(socket)
       socket.write(switchingHead(answer))

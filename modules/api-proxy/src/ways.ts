@@ -12,7 +12,7 @@ import { createUpgrade } from './upgrade.ts'
 export interface Standing {
   /** PEM that the parent and edgeHub are verified against. */
   readonly trust: Kept<string>
-  /** PEM for all others: the same, and the system's own. */
+  /** PEM for all others: the same, and the public authorities that Node knows. */
   readonly publicTrust: Kept<string>
   /** What edgeHub's certificate is made out to: the device as its clients call it. */
   readonly gatewayHost: string
