@@ -10,7 +10,8 @@ import type { Kept } from './kept.ts'
 export async function hubHeaders(request: IncomingMessage, token: Kept<string>): Promise<IncomingHttpHeaders> {
   const certificate = certificateOf(request)
   if (certificate === undefined) return {}
-  const { authorization = await token.get() } = request.headers
+  // An empty one is none, as for nginx.
+  const authorization = request.headers.authorization || (await token.get())
   return { 'x-ms-edge-clientcert': encodeURIComponent(certificate), authorization }
 }
 

@@ -88,6 +88,10 @@ export const comparison: readonly Row[] = [
     original: own.authorization
   },
   {
+    ...{ where: 'registry', path: '/devices/d', certificate: true, headers: { authorization: '' } },
+    ...{ shows: 'authorization', original: 'the token of the proxy' }
+  },
+  {
     ...{ where: 'registry', path: '/devices/d', shows: 'authorization', why: nothing },
     ...{ original: 'the token of the proxy', ours: 'nothing' }
   },
