@@ -57,8 +57,8 @@ for (const [name, port] of Object.entries(ports)) {
     const { environment } = readDockerfile(dockerfile('amd64'))
 
     const set = Object.fromEntries(environment.map((variable) => variable.split(/=(.*)/s)))
-    const { NODE_ENV, NODE_COMPILE_CACHE, ...rest } = set
+    const { NODE_ENV, NODE_COMPILE_CACHE, NODE_USE_SYSTEM_CA, ...rest } = set
     assert.deepEqual(rest, imageEnvironment)
-    assert.deepEqual([NODE_ENV, NODE_COMPILE_CACHE], ['production', '/tmp/compiled'])
+    assert.deepEqual([NODE_ENV, NODE_COMPILE_CACHE, NODE_USE_SYSTEM_CA], ['production', '/tmp/compiled', '1'])
   })
 }

@@ -70,7 +70,9 @@ export function createConnections({
 }: ConnectionsOptions): Connections {
   const { Agent, buildConnector, request } = loadUndici()
   const trusted =
-    certificateAuthorities.length > 0 ? [...getCACertificates('default'), ...certificateAuthorities] : undefined
+    certificateAuthorities.length > 0
+      ? [...new Set([...getCACertificates('default'), ...certificateAuthorities])]
+      : undefined
   const { lookup } = guard
   const direct = buildConnector({ timeout: timeouts.connectMs, lookup, ...(trusted ? { ca: trusted } : {}) })
   const meter = createMeter()
