@@ -247,6 +247,8 @@ test('a parent whose own first sync is not complete takes nothing away; once it 
 
   await parent.registry.tags.remove('app/one', '2.0', { origin: 'parent' })
   await child.line(({ msg }) => msg === 'nothing removed: the parent is not whole yet')
+  const { description } = await child.line(({ code }) => code === 'REMOVALS_HELD')
+  assert.match(String(description), /^app\/one: \d references stay until/)
   assert.ok(await child.tag('app/one', '2.0'))
 
   parent.settings.isSynced = true

@@ -127,15 +127,24 @@ async function missingAbove(
   return missing
 }
 
-const notices: readonly string[] = ['CHANGE_REFUSED', 'TAG_CONFLICT'] satisfies readonly StatusCode[]
+const notices: readonly string[] = ['CHANGE_REFUSED', 'REMOVALS_HELD', 'TAG_CONFLICT'] satisfies readonly StatusCode[]
 
 export function isNotice(code: string): boolean {
   return notices.includes(code)
 }
 
 /** What an operator should look at though sync is done with it. */
-async function noticesOf({ registry, records, outbound }: RepositoryContext): Promise<readonly NewDetail[]> {
-  return [...(await refusalDetails(outbound)), ...(await conflictDetails(registry, records))]
+async function noticesOf(context: RepositoryContext): Promise<readonly NewDetail[]> {
+  const { registry, records, outbound } = context
+  return [...(await refusalDetails(outbound)), ...(await conflictDetails(registry, records)), ...heldDetails(context)]
+}
+
+function heldDetails({ memory, patterns }: RepositoryContext): readonly NewDetail[] {
+  const held = Array.from(memory.held).filter(([repository]) => isInScope(patterns, repository))
+  return held.map(([repository, references]) => {
+    const description = `${repository}: ${references} references stay until the parent's own first sync is complete`
+    return { type: 'Parent', code: 'REMOVALS_HELD', description }
+  })
 }
 
 function startingAt(repositories: readonly string[], first: string | undefined): readonly string[] {

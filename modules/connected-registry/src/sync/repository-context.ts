@@ -49,6 +49,8 @@ export function createSyncPlaces(): SyncPlaces {
 export interface RoundMemory {
   /** Lacked most of what was agreed on when last looked at. */
   readonly shrunk: Set<string>
+  /** How many references of a repository wait to be removed, because the parent is not whole yet. */
+  readonly held: Map<string, number>
   /** Referrers are missing that only a look at every manifest finds again. */
   readonly unsettled: Set<string>
   readonly views: RememberedViews
@@ -57,7 +59,7 @@ export interface RoundMemory {
 }
 
 export function createRoundMemory(): RoundMemory {
-  return { shrunk: new Set(), unsettled: new Set(), views: createRememberedViews() }
+  return { shrunk: new Set(), held: new Map(), unsettled: new Set(), views: createRememberedViews() }
 }
 
 /** What the parent showed of each repository when that last agreed with it; as far as memory for it goes. */

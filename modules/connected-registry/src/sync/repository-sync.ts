@@ -69,7 +69,10 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const facts = { repository: name, epoch, bases: known, outbound, view, asked: asked.places, tagsAbove }
   const planned = await planRepository({ registry, mode, wants }, facts)
   const believed = isBelieved(context.memory, name, planned.shrunk)
-  const isAbsenceKnown = !planned.steps.some(isRemoval) || (await showsAbsence(context, name, epoch, signal))
+  const removals = planned.steps.filter(isRemoval).length
+  const isAbsenceKnown = removals === 0 || (await showsAbsence(context, name, epoch, signal))
+  if (isAbsenceKnown) context.memory.held.delete(name)
+  else context.memory.held.set(name, removals)
   const steps = planned.steps.filter((step) => isTrusted(step, believed && isAbsenceKnown, unknown))
   // It begins anew above: nothing is removed here because it does not show then what it showed before.
   if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await forgetUnchanged(context, facts)

@@ -85,6 +85,11 @@ export const statusCodes = {
     'the parent shows less than half of what it had; nothing is removed before a second look',
     'look whether it lost content'
   ),
+  REMOVALS_HELD: cause(
+    'Parent',
+    'the parent does not show what is here, and has not completed its own first sync: it stays for now',
+    'goes by itself, once the parent has all that is above it'
+  ),
   SCOPE_UNKNOWN: cause(
     'Scope',
     "the parent's catalog cannot be read, so what a pattern stands for is not known",
