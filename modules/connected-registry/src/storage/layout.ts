@@ -45,6 +45,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
  *   feed:cursor                                     FeedCursor        how far the parent's feed was followed, and whose
  *   sync:first                                      string            the parent with which the first sync was completed
+ *   sync:told                                       string            the epoch of the parent that was told what changed here
  *   activation:<child's name in lower case>         Activation        which instance is the child of that name
  *   freed:<child's name in lower case>              [instance id]     those that were freed, for another one
  *   scrub:cursor                                    how far the reading of all content has come
@@ -126,6 +127,7 @@ export const keys = {
   sending: (repository: string, digest: Digest) => `sending:${repository}:${digest}`,
   feedCursor: 'feed:cursor',
   firstSync: 'sync:first',
+  outboundEpoch: 'sync:told',
   activation: (child: string) => `activation:${child.toLowerCase()}`,
   freed: (child: string) => `freed:${child.toLowerCase()}`,
   looked: (repository: string) => `looked:${repository}`,

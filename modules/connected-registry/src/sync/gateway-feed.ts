@@ -52,6 +52,7 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
   async function begin(signal: AbortSignal): Promise<void> {
     // The cursor first: what happens while everything is compared is told after that.
     const { next } = await ask({ waitSeconds: 0 }, signal)
+    wasSynced = gateway.standing?.isSynced
     await done(next, await engine().sync({ fresh: true }))
   }
 

@@ -30,6 +30,7 @@ const parallelRepositories = 4
 export async function runIteration(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
   const { outbound, retryRefused } = context
   await outbound.catchUp()
+  await tellAnew(context)
   if (retryRefused) await outbound.retryRefused()
   await tellPending(context)
   const outcome = await syncAll(context, signal)
@@ -37,6 +38,12 @@ export async function runIteration(context: IterationContext, signal: AbortSigna
   await tellPending(context)
   await forgetUploads(context)
   return { ...outcome, notices: await noticesOf(context) }
+}
+
+/** Before its own first sync is complete, a parent may lack what it is about to get. */
+async function tellAnew({ parent, outbound, mode }: IterationContext): Promise<void> {
+  const { standing } = parent.gateway
+  if (mode === 'ReadWrite' && standing?.isSynced) await outbound.tellAnew(standing.epoch)
 }
 
 async function syncAll(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {

@@ -3,6 +3,7 @@ import { parseManifest } from '../protocol/manifest.ts'
 import type { Change, Registry } from '../registry/registry.ts'
 import { keys } from '../storage/layout.ts'
 import type { Batch, Entry, RecordStore } from '../storage/record-store.ts'
+import { noteAnew } from './outbound-anew.ts'
 import { compareAll } from './outbound-comparison.ts'
 import type { Refusal } from './plan.ts'
 import { readAll } from './record-pages.ts'
@@ -32,6 +33,11 @@ export type RefusalRecord = Refusal & {
 export interface Outbound {
   /** Reads on in the change log. What it tells is durable in the same batch as how far it was read. */
   catchUp(): Promise<void>
+  /**
+   * A parent of another epoch has lost what it was told: all that clients and children brought here, as far as the log tells and as
+   * it still is, is to go up again.
+   */
+  tellAnew(epoch: string): Promise<void>
   of(repository: string): Promise<ReadonlyMap<string, OutboundRecord>>
   get(repository: string, reference: string): Promise<OutboundRecord | undefined>
   repositories(): Promise<ReadonlySet<string>>
@@ -97,13 +103,16 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
     }
   }
 
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    const run = reading.then(work)
+    reading = run.catch(() => undefined)
+    return run
+  }
+
   return {
     all,
-    catchUp() {
-      const run = reading.then(readOn)
-      reading = run.catch(() => undefined)
-      return run
-    },
+    catchUp: () => inTurn(readOn),
+    tellAnew: (epoch) => inTurn(() => noteAnew({ registry, records, epoch })),
     async of(repository) {
       const found = new Map<string, OutboundRecord>()
       const prefix = keys.outboundsOf(repository)

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fsck } from '../../modules/connected-registry/src/integrity/fsck.ts'
+import { anImage } from '../fixtures/image-builder.ts'
+import { aClient, below, childEntry, type Layer, openLayer } from './layers.ts'
+
+const repository = 'plant/a'
+const site = { name: 'layer-4', password: 'four=password/+' }
+
+test('what was brought below goes up again to a parent that was rebuilt empty, unless it was removed or moved since', async (t) => {
+  const children = [await childEntry(site, { mode: 'ReadWrite' })]
+  const clientTokens = [await aClient()]
+  const settings = { mode: 'ReadWrite', repositories: [repository, 'plant/b'], clientTokens, children }
+  const upper = await openLayer(t, { settings })
+  await upper.push(repository, anImage({ seed: 'base' }), 'base')
+  const lower = await openLayer(t, { settings: below(upper.host, site) })
+  await lower.line(({ following }) => following === true)
+  const shows = (layer: Layer, tag: string, digest: string | undefined) =>
+    layer.until(async () => (await layer.tag(repository, tag)) === digest)
+  const push = async (layer: Layer, tag: string, seed: string) => {
+    const image = anImage({ seed })
+    await layer.push(repository, image, tag)
+    for (const each of [upper, lower]) await shows(each, tag, image.manifest.descriptor.digest)
+    return image.manifest.descriptor.digest
+  }
+  const kept = await push(lower, 'kept', 'kept')
+  await push(lower, 'removed', 'removed')
+  await push(lower, 'moved', 'moved')
+  assert.equal((await lower.send('DELETE', `/acr/v1/${repository}/_tags/removed`)).status, 202)
+  await shows(upper, 'removed', undefined)
+  const moved = await push(upper, 'moved', 'moved above')
+  await upper.stop()
+
+  const rebuilt = await openLayer(t, { settings, port: upper.port })
+
+  await shows(rebuilt, 'kept', kept)
+  await shows(rebuilt, kept, kept)
+  for (const tag of ['removed', 'moved', 'base']) assert.equal(await rebuilt.tag(repository, tag), undefined)
+  assert.equal(await lower.tag(repository, 'moved'), moved)
+  await lower.stop()
+  assert.deepEqual((await fsck(lower.dataVolume)).problems, [])
+})
