@@ -47,6 +47,8 @@ export interface WorldPorts {
 export interface WorldOptions {
   /** Holds the registry's data volume and the authority's file. */
   readonly folder: string
+  /** The device's own name; the loopback where left out. */
+  readonly host?: string
   readonly ports: WorldPorts
   /** A parent that is there already, instead of the simulated cloud. */
   readonly parent?: string
@@ -71,12 +73,12 @@ export interface WorldOptions {
   readonly desired?: Readonly<Record<string, unknown>>
 }
 
-const host = '127.0.0.1'
 const iotHubHost = 'simulated.azure-devices.net'
 const readAll = ['repositories/*/content/read', 'repositories/*/metadata/read']
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { folder, ports, repositories, identity = 'runtime', module = createModuleProcess } = options
+  const { folder, host = '127.0.0.1', ports, repositories, identity = 'runtime' } = options
+  const { module = createModuleProcess } = options
   const { clientToken = { name: 'line-1', password: randomBytes(9).toString('base64url') } } = options
   const { syncToken = { name: 'siteregistry', password: randomBytes(24).toString('base64') } } = options
   const device = { deviceId: options.deviceId ?? 'edge-device', iotHubHost }

@@ -29,6 +29,15 @@ export interface CertificateAuthority {
   issue(options: IssueOptions): Promise<IssuedCertificate>
   /** One below it: a device's own, in a plant whose devices trust one root. */
   issueAuthority(name: string): Promise<CertificateAuthority>
+  /** With its key: for another process, which goes on with `loadCertificateAuthority`. */
+  save(): Promise<SavedAuthority>
+}
+
+export interface SavedAuthority {
+  readonly certificate: string
+  readonly trustBundle: string
+  /** PEM, PKCS#8. */
+  readonly privateKey: string
 }
 
 const elliptic = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -38,6 +47,16 @@ const year = 365 * 24 * 3_600_000
 /** A root. */
 export function createCertificateAuthority(name = 'Edge device CA'): Promise<CertificateAuthority> {
   return createAuthority(name)
+}
+
+/** What another process saved. */
+export async function loadCertificateAuthority(saved: SavedAuthority): Promise<CertificateAuthority> {
+  const { certificate, trustBundle } = saved
+  const own = new x509.X509Certificate(certificate)
+  const [key] = x509.PemConverter.decode(saved.privateKey)
+  const privateKey = await crypto.subtle.importKey('pkcs8', key!, elliptic, true, ['sign'])
+  const publicKey = await own.publicKey.export(elliptic, ['verify'])
+  return authorityOf({ subject: own.subject, keys: { privateKey, publicKey }, certificate, trustBundle })
 }
 
 interface Issuer {
@@ -68,6 +87,11 @@ async function createAuthority(name: string, issuer?: Issuer): Promise<Certifica
   const isBelowRoot = issuer !== undefined && issuer.certificate === issuer.trustBundle
   const chain = issuer && !isBelowRoot ? `${certificate}${issuer.certificate}` : certificate
   const trustBundle = issuer?.trustBundle ?? certificate
+  return authorityOf({ subject: authority.subject, keys, certificate: chain, trustBundle })
+}
+
+function authorityOf(self: Issuer): CertificateAuthority {
+  const { subject, keys, certificate: chain, trustBundle } = self
 
   async function issue({
     names,
@@ -80,7 +104,7 @@ async function createAuthority(name: string, issuer?: Issuer): Promise<Certifica
     const leafKeys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as typeof keys
     const leaf = await x509.X509CertificateGenerator.create({
       subject: `CN=${names[0]}`,
-      issuer: authority.subject,
+      issuer: subject,
       publicKey: leafKeys.publicKey,
       signingKey: keys.privateKey,
       signingAlgorithm: elliptic,
@@ -106,8 +130,11 @@ async function createAuthority(name: string, issuer?: Issuer): Promise<Certifica
     certificate: chain,
     trustBundle,
     issue,
-    issueAuthority: (below) =>
-      createAuthority(below, { subject: authority.subject, keys, certificate: chain, trustBundle })
+    issueAuthority: (below) => createAuthority(below, self),
+    async save() {
+      const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
+      return { certificate: chain, trustBundle, privateKey: x509.PemConverter.encode(key, 'PRIVATE KEY') }
+    }
   }
 }
 
