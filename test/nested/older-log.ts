@@ -1,0 +1,22 @@
+import { DatabaseSync } from 'node:sqlite'
+import { keys, storePaths } from '../../modules/connected-registry/src/storage/layout.ts'
+
+const dayMs = 24 * 3_600_000
+
+/** The change log of a registry that is stopped, as it is after so many days in which nothing happened. Nobody waits them. */
+export function makeLogOlder(dataVolume: string, days: number): void {
+  const database = new DatabaseSync(storePaths(dataVolume).records)
+  try {
+    const rows = database.prepare('SELECT key, value FROM records WHERE key LIKE ?').all(`${keys.changes}%`)
+    const put = database.prepare('UPDATE records SET value = ? WHERE key = ?')
+    database.exec('BEGIN')
+    for (const { key, value } of rows) {
+      const change = JSON.parse(String(value)) as { at: string }
+      change.at = new Date(Date.parse(change.at) - days * dayMs).toISOString()
+      put.run(JSON.stringify(change), String(key))
+    }
+    database.exec('COMMIT')
+  } finally {
+    database.close()
+  }
+}
