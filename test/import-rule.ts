@@ -14,25 +14,26 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   access: ['storage', 'protocol', 'log'],
   integrity: ['registry', 'storage', 'protocol', 'log'],
   children: ['registry', 'storage', 'protocol', 'log'],
-  parent: ['protocol', 'log'],
+  parent: ['protocol', 'http-answer', 'log'],
   sync: ['registry', 'access', 'children', 'parent', 'storage', 'protocol', 'log'],
   http: ['registry', 'access', 'children', 'protocol', 'log'],
   'connected-registry root': [
     ...['protocol', 'storage', 'registry', 'access', 'integrity', 'children', 'parent', 'sync', 'http'],
-    ...['edge-module', 'log']
+    ...['edge-module', 'http-answer', 'log']
   ],
   'api-proxy routes': [],
-  'api-proxy': ['api-proxy routes', 'log'],
-  'api-proxy root': ['api-proxy', 'api-proxy routes', 'edge-module', 'log'],
+  'api-proxy': ['api-proxy routes', 'http-answer', 'log'],
+  'api-proxy root': ['api-proxy', 'api-proxy routes', 'edge-module', 'http-answer', 'log'],
   log: [],
-  'edge-module': ['log'],
+  'http-answer': [],
+  'edge-module': ['http-answer', 'log'],
   fixtures: ['protocol'],
   simulators: ['protocol', 'fixtures'],
   scripts: ['simulators', 'fixtures']
 }
 
 /** Areas that only compute: no file, no socket, no process; Node's types for those are words like others. */
-const pure = ['protocol', 'api-proxy routes']
+const pure = ['protocol', 'api-proxy routes', 'http-answer']
 const effects = /^node:(fs|net|tls|http|http2|https|dgram|dns|child_process|worker_threads|sqlite|os)\b/
 
 /** Packages that stand behind one door. */
@@ -82,11 +83,16 @@ export function areaOf(path: string): string | undefined {
 }
 
 function moduleArea(module: string, rest: string): string {
-  if (module === 'edge-module') return rest === 'log.ts' ? 'log' : 'edge-module'
+  if (module === 'edge-module') return edgeModuleArea(rest)
   if (module === 'connected-registry' && !rest.includes('/')) return `${module} root`
   if (/^(main|app|config|settings|health-check|standing)\.ts$/.test(rest)) return `${module} root`
   if (module === 'api-proxy') return rest === 'routes.ts' ? 'api-proxy routes' : 'api-proxy'
   return rest.includes('/') ? rest.split('/')[0]! : `${module} root`
+}
+
+function edgeModuleArea(rest: string): string {
+  if (rest.startsWith('http-answer/')) return 'http-answer'
+  return rest === 'log.ts' ? 'log' : 'edge-module'
 }
 
 function resolve(from: string, specifier: string): string | undefined {

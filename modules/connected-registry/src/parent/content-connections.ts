@@ -1,7 +1,12 @@
 import type { Socket } from 'node:net'
+import {
+  type FramedAnswerHead,
+  headLimit,
+  MalformedAnswerError,
+  parseFramedHead
+} from '@connected-registry/edge-module/http-answer/answer-head.ts'
+import { type ChunkedBody, createChunkedBody } from '@connected-registry/edge-module/http-answer/chunked-body.ts'
 import type { AddressGuard } from './address-guard.ts'
-import { type AnswerHead, headLimit, MalformedAnswerError, parseAnswerHead } from './answer-head.ts'
-import { type ChunkedBody, createChunkedBody } from './chunked-body.ts'
 import { type ContentSocket, openContentSocket } from './content-socket.ts'
 
 /**
@@ -157,7 +162,7 @@ async function readHead(socket: ContentSocket, waitMs: number) {
     text += Buffer.from(piece.subarray(0, headLimit + 4 - known)).toString('latin1')
     const end = text.indexOf('\r\n\r\n')
     if (end >= 0) {
-      const head = parseAnswerHead(text.slice(0, end))
+      const head = parseFramedHead(text.slice(0, end))
       return { head, rest: piece.subarray(end + 4 - known) }
     }
     if (text.length > headLimit) throw new MalformedAnswerError('the head is too long')
@@ -167,7 +172,7 @@ async function readHead(socket: ContentSocket, waitMs: number) {
 /** What of the pieces is content, and when it is whole. */
 type Framing = Pick<ChunkedBody, 'read' | 'isOver' | 'excess'>
 
-function contentOf({ contentLength }: AnswerHead): Framing {
+function contentOf({ contentLength }: FramedAnswerHead): Framing {
   return contentLength === undefined ? createChunkedBody() : createCountedBody(contentLength)
 }
 

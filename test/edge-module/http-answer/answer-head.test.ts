@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { MalformedAnswerError, parseAnswerHead } from '../../../modules/connected-registry/src/parent/answer-head.ts'
-import { createChunkedBody } from '../../../modules/connected-registry/src/parent/chunked-body.ts'
+import {
+  MalformedAnswerError,
+  parseAnswerHead,
+  parseFramedHead
+} from '../../../modules/edge-module/src/http-answer/answer-head.ts'
+import { createChunkedBody } from '../../../modules/edge-module/src/http-answer/chunked-body.ts'
 
-const head = (...lines: readonly string[]) => parseAnswerHead(lines.join('\r\n'))
+const head = (...lines: readonly string[]) => parseFramedHead(lines.join('\r\n'))
 const malformed = { name: 'MalformedAnswerError' }
 
 test('a head tells the status, the headers and how long the body is', () => {
@@ -67,6 +71,20 @@ test('a body without an end of its own is left to others', () => {
   }
 })
 
+test('the headers are also there as they came, and any framing is told', () => {
+  const raw = (...lines: readonly string[]) => parseAnswerHead(lines.join('\r\n'))
+
+  const kept = raw('HTTP/1.1 200', 'Vary: a', 'vary:  b ', 'Transfer-Encoding: Chunked')
+  const old = raw('HTTP/1.0 200 OK')
+  const interim = raw('HTTP/1.1 100 Continue')
+
+  assert.deepEqual(kept.rawHeaders, ['Vary', 'a', 'vary', 'b', 'Transfer-Encoding', 'Chunked'])
+  assert.deepEqual([kept.isChunked, kept.contentLength, kept.keepAlive], [true, undefined, true])
+  assert.deepEqual([old.isChunked, old.contentLength, old.keepAlive], [false, undefined, false])
+  assert.equal(interim.status, 100)
+  assert.throws(() => raw('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked'), malformed)
+})
+
 test('any text is a head, another shape or malformed', () => {
   const part = fc.constantFrom(
     'HTTP/1.1 200 OK',
@@ -90,7 +108,7 @@ test('any text is a head, another shape or malformed', () => {
       ),
       (text) => {
         try {
-          const answer = parseAnswerHead(text)
+          const answer = parseFramedHead(text)
           if (answer !== 'other') assert.ok(answer.contentLength === undefined || answer.contentLength >= 0)
         } catch (error) {
           assert.ok(error instanceof MalformedAnswerError)
