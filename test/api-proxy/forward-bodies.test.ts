@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { finished, pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import { setImmediate as immediate } from 'node:timers/promises'
-import { aDoor, aRegistry, openSocket, received } from './open-door.ts'
+import { aDoor, aRegistry, openSocket, received, ways } from './open-door.ts'
 
 const megabyte = 1024 * 1024
 
@@ -40,24 +40,26 @@ for (const framing of ['content-length', 'chunked'] as const) {
   })
 }
 
-test('a client that leaves during a download ends it at the registry too', async (t) => {
-  const closed: Promise<unknown>[] = []
-  const registry = await aRegistry(t, (_, answer) => {
-    closed.push(once(answer, 'close'))
-    pipeline(Readable.from(megabytes(1_000)), answer).catch(() => {})
+for (const [name, options] of Object.entries(ways)) {
+  test(`a client that leaves during a download ends it at the registry too (${name})`, async (t) => {
+    const closed: Promise<unknown>[] = []
+    const registry = await aRegistry(t, (_, answer) => {
+      closed.push(once(answer, 'close'))
+      pipeline(Readable.from(megabytes(1_000)), answer).catch(() => {})
+    })
+    const door = await aDoor(t, registry.port, options(registry.port))
+
+    for (let i = 0; i < 20; i++) {
+      const asked = request({ port: door.port, host: '127.0.0.1', path: '/v2/app/blobs/x', agent: false }).end()
+      const [answer] = await once(asked, 'response')
+      await once(answer, 'data')
+      answer.destroy()
+    }
+
+    await Promise.all(closed)
+    assert.equal(closed.length, 20)
   })
-  const door = await aDoor(t, registry.port)
-
-  for (let i = 0; i < 20; i++) {
-    const asked = request({ port: door.port, host: '127.0.0.1', path: '/v2/app/blobs/x', agent: false }).end()
-    const [answer] = await once(asked, 'response')
-    await once(answer, 'data')
-    answer.destroy()
-  }
-
-  await Promise.all(closed)
-  assert.equal(closed.length, 20)
-})
+}
 
 test('a client that leaves before the answer has begun ends the request at the registry', async (t) => {
   const arrived = Promise.withResolvers<ServerResponse>()

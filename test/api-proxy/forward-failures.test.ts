@@ -3,15 +3,17 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { aDoor, aRegistry, ask } from './open-door.ts'
+import { aDoor, aRegistry, ask, ways } from './open-door.ts'
 
-for (const framing of ['content-length', 'chunked'] as const) {
-  test(`a registry that dies during an answer leaves a broken answer, never a short one (${framing})`, async (t) => {
+const framings = ['content-length', 'chunked']
+
+for (const [name, framing] of Object.keys(ways).flatMap((way) => framings.map((each) => [way, each] as const))) {
+  test(`a registry that dies during an answer leaves a broken answer, never a short one (${framing}, ${name})`, async (t) => {
     const registry = await aRegistry(t, (asked, answer) => {
       if (framing === 'content-length') answer.setHeader('content-length', 1_000)
       answer.write('the first part', () => asked.socket.destroy())
     })
-    const door = await aDoor(t, registry.port)
+    const door = await aDoor(t, registry.port, ways[name]?.(registry.port))
 
     const broken = ask(door.port, '/v2/app/blobs/x')
 

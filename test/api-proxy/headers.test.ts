@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { answeredHeaders, forwardedHeaders } from '../../modules/api-proxy/src/headers.ts'
+import { answeredHeaders, forwardedHeaders, requestHead } from '../../modules/api-proxy/src/headers.ts'
 
 const origin = { scheme: 'https', host: 'connected-registry:8080' } as const
 
@@ -99,4 +100,22 @@ test('no header of one connection passes, whatever Connection holds', () => {
       return kept.every((one) => one.startsWith('x-') && !listed.includes(one))
     })
   )
+})
+
+test('the head of a request is written line by line, and not at all where something could end a line', () => {
+  const asked = {
+    method: 'PUT',
+    url: '/v2/a?b=c',
+    rawHeaders: [] as string[],
+    headers: { host: 'gateway', 'x-a': 'b' }
+  }
+  const head = (changes: object) => requestHead({ ...asked, ...changes } as unknown as IncomingMessage, origin)
+
+  const lines = ['host: connected-registry:8080', 'x-a: b', 'x-forwarded-host: gateway', 'x-forwarded-proto: https']
+  assert.equal(head({}), `PUT /v2/a?b=c HTTP/1.1\r\n${lines.join('\r\n')}\r\nconnection: keep-alive\r\n\r\n`)
+  for (const text of ['a\rb', 'a\nb', 'a\0b', 'a\u0100b']) {
+    assert.equal(head({ headers: { 'x-a': text } }), undefined)
+    assert.equal(head({ url: `/v2/?${text}` }), undefined)
+  }
+  assert.equal(head({ url: '/v2/a HTTP/1.1' }), undefined)
 })

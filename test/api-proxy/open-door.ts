@@ -75,6 +75,14 @@ export async function aDoor(t: TestContext, registryPort: number, options: DoorO
   return { port, server }
 }
 
+/** Options by which each of the two ways to a place is taken: the relay that registries have, and http-proxy. */
+export const ways: Readonly<Record<string, (port: number) => DoorOptions>> = {
+  relay: () => ({}),
+  'http-proxy': (port) => ({
+    added: [{ prefix: '/v2', target: { kind: 'module', protocol: 'http', address: { host: '127.0.0.1', port } } }]
+  })
+}
+
 /** What does not change in a test. */
 export function keptValue<T>(value: T) {
   const lasting = Number.POSITIVE_INFINITY

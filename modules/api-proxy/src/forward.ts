@@ -10,6 +10,7 @@ import { Stream } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import httpProxy from 'http-proxy'
 import { answerError } from './answers.ts'
+import { AnswerTimeoutError, isCut, reasonOf } from './failures.ts'
 import {
   answeredHeaders,
   flawOf,
@@ -62,10 +63,6 @@ interface Exchange {
   readonly kind: Upstream['kind']
   /** What the client sees in place of the upstream's own origin, where that is not left as it is. */
   readonly origin?: Translation
-}
-
-class AnswerTimeoutError extends Error {
-  override readonly name = 'AnswerTimeoutError'
 }
 
 /** The way to one place. http-proxy makes the request; what becomes of it is decided here. */
@@ -179,7 +176,7 @@ function carry(upstream: ClientRequest, { request, response, kind, origin }: Exc
 
 /** An answer must begin so long after the request is out, or the request is destroyed. */
 export function limitSilence(upstream: ClientRequest, limitMs: number): void {
-  const expired = () => upstream.destroy(new AnswerTimeoutError(`no answer within ${limitMs} ms`))
+  const expired = () => upstream.destroy(new AnswerTimeoutError(limitMs))
   let timer: NodeJS.Timeout | undefined
   let isOver = false
   upstream.once('finish', () => {
@@ -215,14 +212,8 @@ export function relay(
 }
 
 // A kept connection may be closed by the registry just when a request is sent on it. What only reads is asked again.
-function isStaleConnection(error: NodeJS.ErrnoException, exchange: Exchange, upstream?: ClientRequest): boolean {
+function isStaleConnection(error: Error, exchange: Exchange, upstream?: ClientRequest): boolean {
   const { request, response, isSecondAttempt } = exchange
   const isReading = request.method === 'GET' || request.method === 'HEAD'
-  const isCut = error.code === 'ECONNRESET' || error.code === 'EPIPE'
-  return isReading && isCut && !isSecondAttempt && !response.headersSent && upstream?.reusedSocket === true
-}
-
-// Where a name has several addresses, the error of them all has a code and an empty message.
-function reasonOf(error: NodeJS.ErrnoException): string {
-  return error.message || error.code || error.name
+  return isReading && isCut(error) && !isSecondAttempt && !response.headersSent && upstream?.reusedSocket === true
 }

@@ -45,6 +45,26 @@ export interface Origin {
   readonly host: string
 }
 
+const target = /^[\x21-\x7e\x80-\xff]+$/
+const value = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * The head of a request as the next hop gets it, with its empty line, each character a byte. Undefined where it holds what
+ * could end a line: Node's parser lets nothing of the kind through, and who writes by hand looks once more.
+ */
+export function requestHead(request: Readonly<IncomingMessage>, origin: Origin): string | undefined {
+  const { method = '', url = '', headers } = request
+  if (!target.test(url)) return undefined
+  let head = `${method} ${url} HTTP/1.1\r\n`
+  for (const [name, given] of Object.entries(forwardedHeaders(headers, origin))) {
+    for (const one of typeof given === 'string' ? [given] : (given ?? [])) {
+      if (!value.test(one)) return undefined
+      head += `${name}: ${one}\r\n`
+    }
+  }
+  return `${head}connection: keep-alive\r\n\r\n`
+}
+
 /**
  * A client's headers as the next hop gets them: hop-by-hop headers and claims about forwarding left out,
  * `X-Forwarded-Host` and `X-Forwarded-Proto` saying what the client sees, so that URLs can be built from them.

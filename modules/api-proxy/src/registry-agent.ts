@@ -20,9 +20,14 @@ export class RegistryAgent extends Agent {
 
   override createConnection({ host, port }: ClientRequestArgs): Socket {
     const socket = connect({ host: host ?? undefined, port: Number(port), noDelay: true, keepAlive: true })
-    const expired = () => socket.destroy(new ConnectTimeoutError(`no connection within ${this.#connectTimeoutMs} ms`))
-    const timer = setTimeout(expired, this.#connectTimeoutMs)
-    for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer))
-    return socket
+    return connectInTime(socket, this.#connectTimeoutMs)
   }
+}
+
+/** Ends a socket that is not connected by then. */
+export function connectInTime(socket: Socket, limitMs: number): Socket {
+  const expired = () => socket.destroy(new ConnectTimeoutError(`no connection within ${limitMs} ms`))
+  const timer = setTimeout(expired, limitMs)
+  for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer))
+  return socket
 }

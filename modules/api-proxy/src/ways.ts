@@ -4,6 +4,7 @@ import { createForward, type Forward, type ForwardLimits, forwardLimits } from '
 import { hubHeaders } from './hub-auth.ts'
 import type { Kept } from './kept.ts'
 import { RegistryAgent } from './registry-agent.ts'
+import { createRelay } from './relay.ts'
 import type { Upstream } from './routes.ts'
 import { SecureAgent } from './secure-agent.ts'
 import { createUpgrade } from './upgrade.ts'
@@ -31,6 +32,7 @@ const hubAnswerTimeoutMs = 330_000
 
 /** The way to a place, as its kind wants it: whom to trust there, and what to say of the client. */
 export function createWay(upstream: Upstream, { standing, log, limits = forwardLimits }: WayOptions): Forward {
+  if (upstream.kind === 'registry' && upstream.protocol === 'http') return createRelay(upstream, log, limits)
   const agent = agentFor(upstream, standing, limits)
   const { token } = standing
   if (upstream.kind === 'parent') return createForward({ upstream, agent, log, limits, isDoor: true })
