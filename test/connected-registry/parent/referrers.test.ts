@@ -49,6 +49,25 @@ for (const [name, script] of Object.entries(unsupported)) {
   })
 }
 
+test('a parent that lacked the API is asked for both at once, and its API counts once it has one', async (t) => {
+  const tagAsked = Promise.withResolvers<void>()
+  const answers = inTurn(failing(404, 'X'), (request, response) => {
+    tagAsked.promise.then(() => index([signature])(request, response))
+  })
+  let tags = 0
+  const tag: Script = (request, response) => {
+    if (++tags === 2) tagAsked.resolve()
+    failing(404, 'MANIFEST_UNKNOWN')(request, response)
+  }
+  const server = await scriptedServer(t, byPath({ [api]: answers, [fallback]: tag }))
+  const { parent, signal } = openParent(t, server.host)
+  const referrers = () => parent.repository('app').referrers(subject, signal)
+
+  const found = [await referrers(), await referrers()]
+
+  assert.deepEqual(found, [[], [signature]])
+})
+
 test('a parent without the API and without the tag has no referrers', async (t) => {
   assert.deepEqual(await referrersAt(t, { [fallback]: failing(404, 'MANIFEST_UNKNOWN') }), [])
 })

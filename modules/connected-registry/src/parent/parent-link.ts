@@ -4,6 +4,7 @@ import type { Authentication } from './authentication.ts'
 import type { Clock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { KeptPages } from './kept-pages.ts'
+import type { ReferrersApi } from './referrers.ts'
 
 /** What everything that is asked of one parent shares. */
 export interface ParentLink {
@@ -12,6 +13,7 @@ export interface ParentLink {
   readonly authentication: Authentication
   readonly clock: Clock
   readonly keptPages: KeptPages
+  readonly referrersApi: ReferrersApi
   readonly log: Log
 }
 

@@ -82,7 +82,8 @@ export function createParentRegistry({
 }: ParentRegistryDeps): ParentRegistry {
   dispatcher.know(connection.loginServerUrl.hostname)
   const authentication = createAuthentication({ connection, dispatcher, clock })
-  const link: ParentLink = { connection, dispatcher, authentication, clock, keptPages: createKeptPages(), log }
+  const means = { keptPages: createKeptPages(), referrersApi: { isMissing: false } }
+  const link: ParentLink = { connection, dispatcher, authentication, clock, log, ...means }
   const metadata = createMetadata(link)
   const gateway = createParentGateway(link)
   return {

@@ -14,11 +14,25 @@ export interface ReferrersRequest {
   readonly signal: AbortSignal
 }
 
+/** How the parent answered when it was last asked for referrers. */
+export interface ReferrersApi {
+  isMissing: boolean
+}
+
 const referrerLimit = 10_000
 
-/** Descriptors of the manifests about `subject`, from the parent's referrers API or from the tag that stands in for it. */
+/**
+ * Descriptors of the manifests about `subject`, from the parent's referrers API or from the tag that stands in for it. A parent
+ * that lacked the API is asked for both at once: what it says of the API counts each time.
+ */
 export async function listReferrers(link: ParentLink, request: ReferrersRequest): Promise<readonly Descriptor[]> {
-  return (await fromApi(link, request)) ?? fromFallbackTag(link, request)
+  const { referrersApi } = link
+  const tagged = referrersApi.isMissing ? fromFallbackTag(link, request) : undefined
+  // Where the API answers nobody waits for the tag, nor minds how that went.
+  tagged?.catch(() => undefined)
+  const found = await fromApi(link, request)
+  referrersApi.isMissing = found === undefined
+  return found ?? tagged ?? fromFallbackTag(link, request)
 }
 
 async function fromApi(link: ParentLink, request: ReferrersRequest): Promise<readonly Descriptor[] | undefined> {
