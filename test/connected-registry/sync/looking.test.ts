@@ -152,6 +152,21 @@ test('acr: a complete comparison asks for no referrers, which are among the mani
   ])
 })
 
+test('plain: a tag that is new costs one request for its manifest, whatever else names it', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', repositories)
+  cloud.contents.put('plant/a', one, 'latest')
+  const site = await openSite(t, connection, ['plant/a'])
+  cloud.contents.put('plant/a', two, '1.0')
+
+  await site.sync()
+
+  assert.equal(await site.tag('plant/a', 'latest'), one.manifest.descriptor.digest)
+  assert.deepEqual(
+    asked(cloud).filter((line) => line.includes('/manifests/') && !line.includes('/manifests/sha256-')),
+    ['GET /v2/plant/a/manifests/1.0', 'GET /v2/plant/a/manifests/latest']
+  )
+})
+
 test('plain: an idle round costs a list, and a HEAD for each tag', async (t) => {
   const { connection, cloud } = await openCloud(t, 'plain', ['plant/a'])
   fill(cloud)

@@ -47,7 +47,7 @@ export interface LookOptions {
   readonly signal: AbortSignal
 }
 
-const parallelHeads = 16
+const parallelTags = 24
 
 /** Undefined: nothing changed since `previous`. */
 export async function look(repository: ParentRepository, options: LookOptions): Promise<ParentView | undefined> {
@@ -109,7 +109,7 @@ async function lookByTags(repository: ParentRepository, { selection, signal }: L
   }
 }
 
-/** What the tags name now, by a HEAD each. */
+/** What the tags name now, by a request each. */
 export async function resolveTags(
   repository: ParentRepository,
   names: Iterable<string>,
@@ -117,7 +117,7 @@ export async function resolveTags(
 ): Promise<Pick<ParentView, 'tags' | 'unknown'>> {
   const tags = new Map<string, Digest>()
   const unknown = new Map<string, unknown>()
-  await inParallel([...names], parallelHeads, async (tag) => {
+  await inParallel([...names], parallelTags, async (tag) => {
     const found = await resolve(repository, tag, signal)
     if ('digest' in found) tags.set(tag, found.digest)
     else unknown.set(tag, found.reason)

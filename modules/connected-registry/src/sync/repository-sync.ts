@@ -1,4 +1,5 @@
 import { ParentError } from '../parent/parent-error.ts'
+import type { ParentRepository } from '../parent/parent-registry.ts'
 import type { ChildChoice } from '../protocol/descriptor.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { showsAbsence } from './absence.ts'
@@ -13,6 +14,7 @@ import { look, type ParentView, resolveTags } from './look.ts'
 import type { OutboundRecord } from './outbound.ts'
 import { chooseChildren } from './platforms.ts'
 import { codeOf, describe, detailOf, isContact, isLinkFailure } from './problems.ts'
+import { createReadAhead } from './read-ahead.ts'
 import type { RepositoryContext, RoundMemory } from './repository-context.ts'
 import { rulesFor } from './scope-rules.ts'
 import { createSelection, type Selection } from './selection.ts'
@@ -57,7 +59,8 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const rules = rulesFor(context.patterns, name)
   const wants = rules?.platforms && chooseChildren(rules.platforms)
   const selection = rules && (await createSelection({ registry, mode, repository: name, bases: agreed }, rules.tags))
-  const { view, unknown } = await lookAbove(context, name, { epoch, outbound, selection, signal })
+  const above = createReadAhead(parent.repository(name), (tag) => !agreed.has(tag))
+  const { view, unknown } = await lookAbove(context, above, { epoch, outbound, selection, signal })
   const asked = await askAboutChanges(parent.repository(name), outbound, view, signal)
   if (!view && asked.places.size + asked.details.length === 0) {
     if (unknown && agreed.size > 0) throw unknown
@@ -76,7 +79,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const steps = planned.steps.filter((step) => isTrusted(step, believed && isAbsenceKnown, unknown))
   // It begins anew above: nothing is removed here because it does not show then what it showed before.
   if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await forgetUnchanged(context, facts)
-  const job = createJob(context, name, wants)
+  const job = createJob(context, above, wants)
   const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
   const executing = executeContext(context, name, { job, epoch, listsDigests, signal })
   const carried = await carryOut(context, executing, steps, signal)
@@ -130,12 +133,12 @@ interface LookAt {
 }
 
 async function lookAbove(
-  { bases, parent, complete, thorough, memory }: RepositoryContext,
-  name: string,
+  { bases, complete, thorough, memory }: RepositoryContext,
+  above: ParentRepository,
   { epoch, outbound, selection, signal }: LookAt
 ): Promise<Sight> {
-  const previous = complete ? undefined : await bases.looked(name)
-  const remembered = memory.views.get(name)
+  const previous = complete ? undefined : await bases.looked(above.name)
+  const remembered = memory.views.get(above.name)
   const options = {
     epoch,
     previous,
@@ -145,7 +148,7 @@ async function lookAbove(
     signal
   }
   try {
-    return { view: await look(parent.repository(name), options) }
+    return { view: await look(above, options) }
   } catch (error) {
     if (outbound.size === 0 || codeOf(error) !== 'NAME_UNKNOWN') throw error
     return { view: undefined, unknown: error }
@@ -205,13 +208,14 @@ function isBelieved({ shrunk }: RoundMemory, name: string, isShrunk: boolean): b
 }
 
 function createJob(
-  { registry, transfers, parent, board, places }: RepositoryContext,
-  name: string,
+  { registry, transfers, board, places }: RepositoryContext,
+  above: ParentRepository,
   wants: ChildChoice | undefined
 ): CopyJob & { broken: NewDetail[] } {
+  const { name } = above
   const broken: NewDetail[] = []
   return {
-    source: parent.repository(name),
+    source: above,
     target: createLocalTarget({ registry, transfers, wants }, name),
     wants,
     manifests: new Map(),
