@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { RegistryError } from '../protocol/errors.ts'
+import { createTurnBytes } from './turn-bytes.ts'
 
 export interface ArrivingOptions {
   /** Bytes the client has announced: with more or fewer it is SIZE_INVALID, and of more none is passed on. */
@@ -10,6 +11,8 @@ export interface ArrivingOptions {
 
 /** How far the network may run ahead of the disk. */
 const aheadBytes = 512 * 1024
+// Node hands on up to 2 MiB of a socket at once: a millisecond and more, in which nobody else is answered.
+const turnBytes = createTurnBytes(128 * 1024)
 
 /**
  * The bytes of a request as they arrive, however long that takes in total. A chunk is gone once the next one is asked for. Throws RegistryError BLOB_UPLOAD_INVALID where the
@@ -24,12 +27,14 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
   let waiting: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined
   let lent: Uint8Array | undefined
   let clock: NodeJS.Timeout | undefined
+  let itsTurn = true
 
   const listeners = {
     data(chunk: Uint8Array) {
       chunks.push(chunk)
       ahead += chunk.length
-      if (ahead >= aheadBytes) req.pause()
+      itsTurn = turnBytes.take(chunk.length, goOn)
+      if (!itsTurn || ahead >= aheadBytes) req.pause()
       give()
     },
     end: () => finish(size === undefined || passed + ahead === size ? 'end' : sizeInvalid()),
@@ -51,6 +56,11 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
 
   function sizeInvalid(): RegistryError {
     return new RegistryError('SIZE_INVALID', { announced: size })
+  }
+
+  function goOn(): void {
+    itsTurn = true
+    if (waiting) req.resume()
   }
 
   /** To whoever waits, what there is. */
@@ -93,7 +103,7 @@ export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}
     give()
     if (waiting) {
       clock.refresh()
-      req.resume()
+      if (itsTurn) req.resume()
     }
     return promise
   }

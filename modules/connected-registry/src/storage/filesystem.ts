@@ -7,6 +7,7 @@ import { type BlobStore, DigestMismatchError, UploadUnknownError } from './blob-
 import { quarantinePath, readQuarantine } from './content-scan.ts'
 import { makeDirectory, makeWritableDirectory, syncDirectory } from './durable-files.ts'
 import { createBlocks } from './gathered-writes.ts'
+import { createHashing } from './hashing.ts'
 import { blobPath, type StorePaths } from './layout.ts'
 import { codeOf, StoreError, SyncError } from './store-error.ts'
 import { createKeyedTurns } from './turns.ts'
@@ -26,7 +27,8 @@ export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileS
   for (const algorithm of algorithms) await makeWritableDirectory(join(paths.blobs, algorithm))
   await sweepUploads(paths.uploads)
 
-  const means = { blocks: createBlocks(), sync }
+  const hashing = createHashing()
+  const means = { blocks: createBlocks(), hashing, sync }
   const uploads = new Map<string, Promise<UploadFile | undefined>>()
   const durableFolders = new Set<string>()
   const inTurn = createKeyedTurns()
@@ -180,6 +182,7 @@ export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileS
       const reason = new StoreError('the blob store is closed', { code: 'STORE_CLOSED', path: paths.blobs })
       for (const upload of open) upload?.session.interrupt(reason)
       await Promise.all(open.map((upload) => upload?.session.complete(async () => undefined).catch(isUnknown)))
+      await hashing.close()
     }
   }
 }

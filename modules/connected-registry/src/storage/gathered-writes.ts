@@ -1,16 +1,19 @@
-const blockSize = 1024 * 1024
+export const blockSize = 1024 * 1024
 const keptBlocks = 8
 
-/** Blocks to copy content into, used again and again: a fresh one for each upload costs more than the copy. */
+/**
+ * Blocks to copy content into, used again and again: a fresh one for each upload costs more than the copy. Their memory can be
+ * shared with another thread.
+ */
 export interface Blocks {
-  take(): Uint8Array
-  give(block: Uint8Array): void
+  take(): Buffer
+  give(block: Buffer): void
 }
 
 export function createBlocks(): Blocks {
-  const free: Uint8Array[] = []
+  const free: Buffer[] = []
   return {
-    take: () => free.pop() ?? Buffer.allocUnsafeSlow(blockSize),
+    take: () => free.pop() ?? Buffer.from(new SharedArrayBuffer(blockSize)),
     give(block) {
       if (free.length < keptBlocks) free.push(block)
     }
@@ -42,12 +45,13 @@ export async function writeGathered(
   }
 
   try {
-    for await (const chunk of content) {
+    for await (const { buffer, byteOffset, byteLength } of content) {
+      // Not by `set`, which copies into shared memory word by word.
+      const chunk = Buffer.from(buffer, byteOffset, byteLength)
       for (let done = 0; done < chunk.length; ) {
-        const part = chunk.subarray(done, done + filling.length - used)
-        filling.set(part, used)
-        done += part.length
-        used += part.length
+        const copied = chunk.copy(filling, used, done)
+        done += copied
+        used += copied
         if (used === filling.length) await flush()
       }
     }

@@ -6,6 +6,8 @@ import type { AppendOptions, ByteRange } from './blob-store.ts'
 import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
 import { syncDirectory } from './durable-files.ts'
 import { type Blocks, writeGathered } from './gathered-writes.ts'
+import type { Hashing } from './hashing.ts'
+import { createRunningHash } from './running-hash.ts'
 import { codeOf, SyncError } from './store-error.ts'
 import { createUploadSession, type UploadSession } from './upload-session.ts'
 
@@ -33,6 +35,7 @@ export interface UploadFile {
 /** What the uploads of one store share. */
 export interface UploadMeans {
   readonly blocks: Blocks
+  readonly hashing: Hashing
   readonly sync: FileSync
 }
 
@@ -61,7 +64,7 @@ export async function loadUploadFile(folder: string, id: string, means: UploadMe
 
 function uploadFile(folder: string, session: UploadSession, means: UploadMeans, sparse: boolean): UploadFile {
   const data = join(folder, 'data')
-  const inline = createInlineHash()
+  const running = createRunningHash(means.hashing)
   const sync: FileSync = (handle, what) =>
     means.sync(handle, what).catch((error: unknown) => {
       throw new SyncError(data, error)
@@ -77,9 +80,8 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
     let [noted, next, notedAt] = [at, at, performance.now()]
     try {
       await writeGathered(chunks, means.blocks, async (block) => {
-        const writing = writeAll(handle, block, next)
-        inline.update(block)
-        await writing
+        const hashed = running.update(block)
+        await writeAll(handle, block, next).finally(() => hashed)
         wrote({ first: next, last: next + block.length - 1 })
         next += block.length
         if (next - noted < noteEvery.bytes && performance.now() - notedAt < noteEvery.ms) return
@@ -97,13 +99,13 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
     append(content, options) {
       return session.append(content, options, async (chunks, at, wrote) => {
         if (options.sparse) await notes.begin(session.state().size)
-        inline.expect(options.sparse ? undefined : at)
+        running.expect(options.sparse ? undefined : at)
         await write(chunks, at, wrote)
       })
     },
     async hash(algorithm) {
       const end = session.end()
-      const known = algorithm === 'sha256' ? inline.digest(end) : undefined
+      const known = algorithm === 'sha256' ? await running.digest(end) : undefined
       if (known) return known
       await using handle = await open(data, 'r+')
       // Bytes that were written but never counted, such as those of a cut append.
@@ -115,26 +117,10 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       await sync(handle, 'all')
     },
     writtenAt: async () => (await stat(data).catch(missing))?.mtime,
-    remove: () => rm(folder, { recursive: true, force: true })
-  }
-}
-
-/** SHA-256 of bytes that arrive in order from the first one on; of no use from the first byte that does not. */
-function createInlineHash() {
-  const hash = newHash('sha256')
-  let size = 0
-  let usable = true
-  return {
-    /** Before an append at `at`; undefined: anywhere. */
-    expect(at: number | undefined): void {
-      usable &&= at === size
-    },
-    update(block: Uint8Array): void {
-      if (!usable) return
-      hash.update(block)
-      size += block.length
-    },
-    digest: (end: number) => (usable && size === end ? hash.copy().digest('hex') : undefined)
+    remove() {
+      running.end()
+      return rm(folder, { recursive: true, force: true })
+    }
   }
 }
 
