@@ -47,8 +47,8 @@ test('a registry that comes back under another address is found there, without a
     run: () => spawn('unshare', command, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
     signal: (child, signal) => void child.kill(signal)
   })
-  await door.start()
   t.after(() => door.stop())
+  await door.start()
   const doorPort = Number(door.lines.find(({ msg }) => msg === 'door opened')?.port)
   const body = async () => (await ask(doorPort, '/v2/')).body
 

@@ -37,16 +37,7 @@ async function aWatchedRegistry(t: TestContext) {
   const catalogReader = await aToken('other', ['repositories/other/*/content/read'])
   const child = await aToken('child', ['gateway/site-a/config/read'])
   served.settings.tokens = [...served.settings.tokens, catalogReader, child]
-  const { registry, children, access } = served
-  const declared = routes({
-    registry,
-    children,
-    access,
-    mode: () => 'ReadOnly',
-    status: () => ({}),
-    readiness: () => []
-  })
-  return { served, calls, paths: pathsOf(declared.map(({ path }) => path)) }
+  return { served, calls, paths: pathsOf(routes(served.routing).map(({ path }) => path)) }
 }
 
 test('what counts does count', async (t) => {

@@ -4,17 +4,13 @@ import { type Route, routes } from '../../../modules/connected-registry/src/http
 import { anImage, aReferrer } from '../../fixtures/image-builder.ts'
 import { counted } from '../storage/counted.ts'
 import { pushBlob, serveWritable } from './pushing.ts'
-import { basic, type ServedRegistry } from './served-registry.ts'
+import { basic } from './served-registry.ts'
 
 const image = anImage()
 const { digest } = image.manifest.descriptor
 
 function pathOf({ path }: Route, reference = 'v1'): string {
   return path.replace('{/acr}', '/acr').replace('*repository', 'app/web').replace(':reference', reference)
-}
-
-function declaredBy({ registry, children, access }: ServedRegistry): readonly Route[] {
-  return routes({ registry, children, access, mode: () => 'ReadWrite', status: () => ({}), readiness: () => [] })
 }
 
 /** The path with each slash behind its prefix in another spelling, one at a time and all at once. */
@@ -37,7 +33,7 @@ async function aWatchedRegistry(t: TestContext) {
 
 test('an encoded slash, once or twice, is no slash on any route, and nothing is looked up for it', async (t) => {
   const { served, calls } = await aWatchedRegistry(t)
-  const declared = declaredBy(served).filter(({ path }) => path.includes('*repository'))
+  const declared = routes(served.routing).filter(({ path }) => path.includes('*repository'))
   const paths = declared.flatMap((route) =>
     [digest, 'v1'].flatMap((reference) =>
       ['%2f', '%2F', '%252f', '%5c', '%2e%2e%2f'].flatMap((slash) =>
@@ -58,7 +54,7 @@ test('an encoded slash, once or twice, is no slash on any route, and nothing is 
 test('HEAD has the status and the headers of GET on every route, and no body', async (t) => {
   const { served } = await aWatchedRegistry(t)
   const absent = `sha256:${'0'.repeat(64)}`
-  const paths = declaredBy(served)
+  const paths = routes(served.routing)
     .filter(({ method, path }) => method === 'get' && !path.includes('oauth2') && !path.includes('uploads'))
     .flatMap((route) => [digest, absent, 'v1', 'none'].map((reference) => pathOf(route, reference)))
   const lists = ['/v2/app/web/tags/list', '/acr/v1/app/web/_tags', '/acr/v1/app/web/_manifests', '/v2/_catalog']
@@ -82,7 +78,7 @@ test('HEAD has the status and the headers of GET on every route, and no body', a
 test('no answer lets the page of another site read it, or leads to one', async (t) => {
   const { served } = await aWatchedRegistry(t)
   const paths = [
-    ...declaredBy(served).map((route) => pathOf(route)),
+    ...routes(served.routing).map((route) => pathOf(route)),
     '//elsewhere.example/v2/',
     '/\\\\elsewhere.example',
     '/'

@@ -15,24 +15,16 @@ const architecture = readFileSync(new URL('../../../ARCHITECTURE.md', import.met
 const row = /^\| `([A-Z]+) (\S+)` \| ([a-z/ ]+?) \| ([a-z]+) \|$/gm
 
 test('the table of routes in ARCHITECTURE.md is the router: every route, what it needs, what ReadOnly does with it', async (t) => {
-  const { registry, children, access } = await serveRegistry(t)
-  const options = {
-    registry,
-    children,
-    access,
-    mode: () => 'ReadOnly' as const,
-    status: () => ({}),
-    readiness: () => []
-  }
+  const { routing } = await serveRegistry(t)
 
   const written = Array.from(architecture.matchAll(row), ([, method, path, need, readOnly]) =>
     [method, path, need, readOnly].join(' ')
   )
 
-  const declared = routes(options).map(({ method, path, needs }) =>
+  const declared = routes(routing).map(({ method, path, needs }) =>
     [method.toUpperCase(), path, needs, inReadOnly(needs)].join(' ')
   )
-  const routed = createRouter(options).stack.flatMap(({ methods, path }) =>
+  const routed = createRouter(routing).stack.flatMap(({ methods, path }) =>
     methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${String(path)}`)
   )
   assert.deepEqual(written.toSorted(), declared.toSorted())

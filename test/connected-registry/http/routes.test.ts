@@ -19,17 +19,8 @@ function examplePath(pattern: string): string {
 
 test('every route of the router declares what it needs, and asks for it', async (t) => {
   const served = await serveRegistry(t)
-  const { registry, children, access } = served
-  const options = {
-    registry,
-    children,
-    access,
-    mode: () => 'ReadOnly' as const,
-    status: () => ({}),
-    readiness: () => []
-  }
-  const declared = routes(options)
-  const layers = createRouter(options).stack
+  const declared = routes(served.routing)
+  const layers = createRouter(served.routing).stack
 
   for (const layer of layers) {
     for (const method of layer.methods.filter((name) => name !== 'HEAD')) {
@@ -108,15 +99,7 @@ const refusals = {
 }
 
 test('every change that is declared is in the table below', async (t) => {
-  const { registry, children, access } = await serveRegistry(t)
-  const declared = routes({
-    registry,
-    children,
-    access,
-    mode: () => 'ReadOnly',
-    status: () => ({}),
-    readiness: () => []
-  })
+  const declared = routes((await serveRegistry(t)).routing)
   const reading: readonly string[] = ['content/read', 'metadata/read', 'catalog', 'any token', 'nothing']
   // The channel of a child, which changes nothing here: the mode does not matter.
   const isChange = ({ needs }: Route) => !reading.includes(needs) && !isGatewayAction(needs)

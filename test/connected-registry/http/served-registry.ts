@@ -16,6 +16,7 @@ import type { Token } from '../../../modules/connected-registry/src/access/token
 import type { Child } from '../../../modules/connected-registry/src/children/child.ts'
 import { type Children, createChildren } from '../../../modules/connected-registry/src/children/children.ts'
 import type { Obstacle } from '../../../modules/connected-registry/src/http/health.ts'
+import type { RouteOptions } from '../../../modules/connected-registry/src/http/routes.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
 import type { Refuses } from '../../../modules/connected-registry/src/http/stopping.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
@@ -36,6 +37,8 @@ export interface ServedRegistry {
   readonly registry: Registry
   readonly access: Access
   readonly children: Children
+  /** What its router is made of. */
+  readonly routing: RouteOptions
   readonly log: () => string
   /** Settings that a test may change while it runs. */
   readonly settings: { tokens: readonly Token[]; mode: Mode; children: readonly Child[]; isSynced: boolean }
@@ -98,18 +101,15 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
   })
   t.after(() => children.close())
   const { loginServer } = options
-  const status = () => ({ connectionState: 'Offline' })
-  const handler = createHttpHandler({
+  const routing: RouteOptions = {
     registry,
     children,
     access,
     mode: () => settings.mode,
-    status,
-    readiness: () => options.obstacles ?? [],
-    refuses: options.refuses,
-    loginServer,
-    log
-  })
+    status: () => ({ connectionState: 'Offline' }),
+    readiness: () => options.obstacles ?? []
+  }
+  const handler = createHttpHandler({ ...routing, refuses: options.refuses, loginServer, log })
   const server = createServer(serverOptions, handler)
   t.after(() => {
     server.closeAllConnections()
@@ -123,6 +123,7 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     registry,
     access,
     children,
+    routing,
     settings,
     log: () => lines.join(''),
     send: (method, path, headers, body) => exchange(port, method, path, headers, body),
