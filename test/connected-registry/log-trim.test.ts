@@ -5,6 +5,7 @@ import { startLogTrim } from '../../modules/connected-registry/src/log-trim.ts'
 import type { LogLimits } from '../../modules/connected-registry/src/registry/registry.ts'
 
 const now = () => new Date('2026-06-01T00:00:00Z')
+const outbound = { catchUp: async () => {} }
 
 function recordedLog() {
   const lines: Record<string, unknown>[] = []
@@ -20,7 +21,7 @@ test('the log is trimmed at the start, to 90 days and 100,000 entries', async ()
     begun.resolve()
     return asked.push(limits)
   }
-  const trimming = startLogTrim({ trim }, log, now)
+  const trimming = startLogTrim({ changes: { trim }, outbound, log, now })
   await begun.promise
 
   await trimming.stop()
@@ -39,7 +40,7 @@ test('a store that cannot be trimmed is told of, and the next look tries again',
     if (attempts++ === 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
     return 3
   }
-  const trimming = startLogTrim({ trim }, log, now)
+  const trimming = startLogTrim({ changes: { trim }, outbound, log, now })
   t.after(trimming.stop)
 
   await trimming.look()
@@ -53,6 +54,22 @@ test('a store that cannot be trimmed is told of, and the next look tries again',
   )
 })
 
+test('what is to go up is read before the log is trimmed, and holds up no trimming', async (t) => {
+  const happened: string[] = []
+  const { lines, log } = recordedLog()
+  const catchUp = async () => {
+    if (happened.push('read') > 2) throw new Error('not to be read')
+  }
+  const trim = async () => happened.push('trimmed')
+  const trimming = startLogTrim({ changes: { trim }, outbound: { catchUp }, log, now })
+  t.after(trimming.stop)
+
+  await trimming.look()
+
+  assert.deepEqual(happened, ['read', 'trimmed', 'read', 'trimmed'])
+  assert.equal(lines.filter(({ msg }) => msg === 'change log not read before it was trimmed').length, 1)
+})
+
 test('who stops does not wait for the whole log', async () => {
   const { lines, log } = recordedLog()
   const begun = Promise.withResolvers<void>()
@@ -60,7 +77,7 @@ test('who stops does not wait for the whole log', async () => {
     begun.resolve()
     return new Promise<number>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
   }
-  const trimming = startLogTrim({ trim }, log, now)
+  const trimming = startLogTrim({ changes: { trim }, outbound, log, now })
   await begun.promise
 
   await trimming.stop()

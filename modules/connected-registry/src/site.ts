@@ -127,7 +127,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
   const expiry = startUploadExpiry(registry.uploads, log, { isKept: journal.holds })
   await expiry.look()
-  const logTrim = startLogTrim(registry.changes, log)
+  const logTrim = startLogTrim({ changes: registry.changes, outbound, log })
   const stopLogging = logClientChanges(registry.changes, log)
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
   const firstSync = await loadFirstSync(records)

@@ -111,7 +111,7 @@ async function converge(t: TestContext, acr: boolean, history: readonly Act[]): 
       running = site.engine.sync({ complete: act.complete })
       for (let turn = 0; turn < act.turns; turn++) await turnOfLoop()
     } else if (act.kind === 'fail') cloud.faults.add(act.on, act.fault, { times: act.times })
-    else if (act.kind === 'trim') await site.registry.changes.trim({ before: new Date(), keep: 0 })
+    else if (act.kind === 'trim') await trim(site)
     else await change(site, cloud, act, pushed)
   }
 
@@ -133,6 +133,12 @@ async function converge(t: TestContext, acr: boolean, history: readonly Act[]): 
 
   await site.stop()
   await cloud.stop()
+}
+
+/** As it is done by the hour, but of all there is. */
+async function trim({ outbound, registry }: TestSite): Promise<void> {
+  await outbound.catchUp()
+  await registry.changes.trim({ before: new Date(), keep: 0 })
 }
 
 type Change = Extract<Act, { kind: 'push' | 'untag' | 'remove' | 'create' }>
