@@ -59,6 +59,17 @@ for (const [about, rows] of Object.entries(table))
     }
   })
 
+test('plan: what was put back here is an edit, which beats a delete and no other edit', () => {
+  const putBack = { reference: 'latest', base: a, local: a, isTouched: true }
+
+  assert.deepEqual(plan({ ...putBack, parent: null }, 'ReadWrite'), up(a))
+  assert.deepEqual(plan({ ...putBack, parent: null, refusal: { local: a, parent: null } }, 'ReadWrite'), none)
+  assert.deepEqual(plan({ ...putBack, parent: a }, 'ReadWrite'), none)
+  assert.deepEqual(plan({ ...putBack, parent: b }, 'ReadWrite'), down(b))
+  assert.deepEqual(plan({ ...putBack, local: null, parent: null }, 'ReadWrite'), forget)
+  assert.deepEqual(plan({ ...putBack, parent: null }, 'ReadOnly'), remove)
+})
+
 test('plan: what the parent refused is not asked of it again until one of the two digests changes', () => {
   const pushed = { reference: 'latest', base: a, local: b, parent: a }
   const untagged = { reference: 'latest', base: a, local: null, parent: a }

@@ -117,6 +117,21 @@ for (const kind of ['acr', 'plain'] as const) {
     assert.deepEqual(site.codes(), [])
   })
 
+  test(`${kind}: what was deleted on both sides and pushed here again goes up again`, async (t) => {
+    const { parent, site } = (await openPair(t, kind))!
+    await parent.put(repository, second, 'v2')
+    await site.sync()
+    await site.registry.manifests.remove(repository, digestOf(first), client)
+    await parent.remove(repository, digestOf(first))
+    await site.push(repository, first, 'v1')
+
+    await site.sync()
+
+    assert.equal(await site.tag(repository, 'v1'), digestOf(first))
+    assert.equal(await parent.tag(repository, 'v1'), digestOf(first))
+    await assertRest(site)
+  })
+
   test(`${kind}: an untag is one above, and the manifest stays`, async (t) => {
     const { parent, site } = (await openPair(t, kind))!
     await site.registry.tags.put(repository, 'other', digestOf(first), client)

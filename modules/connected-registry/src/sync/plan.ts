@@ -8,6 +8,8 @@ export interface ReferenceState {
   readonly base: Digest | undefined
   readonly local: Digest | null
   readonly parent: Digest | null
+  /** Somebody here changed it since both agreed, though it may be again as it was. */
+  readonly isTouched?: boolean
   readonly refusal?: Refusal
 }
 
@@ -37,7 +39,7 @@ export type SyncStep =
  * sites from being emptied.
  */
 export function plan(state: ReferenceState, mode: Mode): SyncStep {
-  const step = mode === 'ReadWrite' && isChangedHere(state) ? settle(state) : follow(state)
+  const step = mode === 'ReadWrite' && (isChangedHere(state) || isPutBack(state)) ? settle(state) : follow(state)
   return isUpward(step) && isRefused(state) ? { kind: 'none' } : step
 }
 
@@ -69,6 +71,11 @@ function settle({ base, local, parent }: ReferenceState): SyncStep {
 
 function isChangedHere({ base, local }: ReferenceState): boolean {
   return local !== (base ?? null)
+}
+
+/** Who puts it here again while it is deleted above wants it: that is an edit, though it is here as it was. */
+function isPutBack({ isTouched = false, parent }: ReferenceState): boolean {
+  return isTouched && parent === null
 }
 
 function isRefused({ local, parent, refusal }: ReferenceState): boolean {

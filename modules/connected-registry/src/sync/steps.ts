@@ -92,7 +92,7 @@ export async function planReference(
 
 /** It changed here: what the parent does not refuse goes up, in whatever mode we are by now. */
 function ourStep(mode: Mode, state: ReferenceState, { refusal }: OutboundRecord): SyncStep {
-  const step = plan(refusal ? { ...state, refusal } : state, 'ReadWrite')
+  const step = plan({ ...state, isTouched: true, ...(refusal && { refusal }) }, 'ReadWrite')
   return step.kind === 'none' && refusal ? afterRefusal(mode, state) : settled(step, state)
 }
 
