@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { aDoor, aRegistry, ask, ways } from './open-door.ts'
@@ -18,6 +19,24 @@ for (const [name, framing] of Object.keys(ways).flatMap((way) => framings.map((e
     const broken = ask(door.port, '/v2/app/blobs/x')
 
     await assert.rejects(broken, { code: 'ECONNRESET' })
+  })
+}
+
+for (const [name, options] of Object.entries(ways)) {
+  test(`a reset is a broken answer, also where the end of the connection would be its end (${name})`, async (t) => {
+    const begun = Promise.withResolvers<Socket>()
+    const registry = await aRegistry(t, ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\nthe first part', () => begun.resolve(socket))
+    })
+    const door = await aDoor(t, registry.port, options(registry.port))
+
+    const asked = request({ port: door.port, host: '127.0.0.1', path: '/v2/app/blobs/x', agent: false }).end()
+    const [answer] = await once(asked, 'response')
+    await once(answer, 'readable')
+    const socket = await begun.promise
+    socket.resetAndDestroy()
+
+    await assert.rejects(text(answer), { code: 'ECONNRESET' })
   })
 }
 

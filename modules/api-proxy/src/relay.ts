@@ -75,8 +75,9 @@ export function createRelay({ kind, address }: Upstream, log: Log, limits = forw
       sending.stop()
     }
 
-    function ended(error: Error = cutOff()): void {
-      if (!reader.end()) failed(error)
+    function ended(error: Error | undefined): void {
+      // A reset is never the end of an answer, not even of one that only the connection's end can tell.
+      if (error || !reader.end()) failed(error ?? cutOff())
       else pass(new Uint8Array())
     }
 
