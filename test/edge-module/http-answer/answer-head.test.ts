@@ -85,6 +85,12 @@ test('the headers are also there as they came, and any framing is told', () => {
   assert.throws(() => raw('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked'), malformed)
 })
 
+test('what stands around a value is left out, and nothing of the value', () => {
+  const { headers } = parseAnswerHead('HTTP/1.1 200 OK\r\nX-Name: \t voil\xc3\xa0\t \r\nX-Blank: \t \r\nX-Two: a  b')
+
+  assert.deepEqual({ ...headers }, { 'x-name': 'voil\xc3\xa0', 'x-blank': '', 'x-two': 'a  b' })
+})
+
 test('any text is a head, another shape or malformed', () => {
   const part = fc.constantFrom(
     'HTTP/1.1 200 OK',

@@ -3,7 +3,7 @@ export interface AnswerHead {
   readonly status: number
   /** Name, value, name, value... in the order and the letters they came in. */
   readonly rawHeaders: readonly string[]
-  /** Names in lower case; values of one name that came more than once as a list. Made when it is asked for. */
+  /** Names in lower case; values of one name that came more than once as a list. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   /** What `Content-Length` says: not whether there is a body. */
   readonly contentLength: number | undefined
@@ -29,7 +29,7 @@ const headerLimit = 100
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const otherVersion = /^HTTP\/1\.0 /
 // RFC 9110, section 5.1 and 5.5. A line that goes on with the next one begins with a space, and so has no name.
-const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/
+const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/
 
 /**
  * Reads a head without its empty line, each byte a character. Throws MalformedAnswerError (RFC 9112, sections 5 and 6.3): two
@@ -80,11 +80,23 @@ function readHeaders(lines: readonly string[]): Pick<AnswerHead, 'headers' | 'ra
     if (name === undefined || value === undefined) throw new MalformedAnswerError('a header is malformed')
     const key = name.toLowerCase()
     const former = headers[key]
-    const text = value.trimEnd()
+    const text = trimmed(value)
     headers[key] = former === undefined ? text : [former, text].flat()
     rawHeaders.push(name, text)
   }
   return { headers, rawHeaders }
+}
+
+/** Without the spaces and tabs around it: `trim` would take bytes of letters as well, such as the second one of "à". */
+function trimmed(value: string): string {
+  let [start, end] = [0, value.length]
+  while (start < end && isSpace(value.charCodeAt(start))) start += 1
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end -= 1
+  return value.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 function saysClose(connection: string | readonly string[] | undefined): boolean {
