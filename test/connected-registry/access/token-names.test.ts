@@ -15,6 +15,8 @@ test('a pattern is a name, or the beginning of some', () => {
   assert.equal(matches('site-*', 'site-reader'), true)
   assert.equal(matches('site-*', 'Site-reader'), false)
   assert.equal(matches('*', 'anybody'), true)
+  for (const junk of ['', 'a', 'site reader', 'site-\u00e9', 'site-'.repeat(26)])
+    assert.equal(matches('*', junk), false)
   assert.equal(matchesTokenName([], 'anybody'), false)
 })
 

@@ -14,6 +14,8 @@ export function parseTokenNamePattern(text: string): TokenNamePattern | undefine
 }
 
 export function matchesTokenName(patterns: readonly TokenNamePattern[], name: string): boolean {
+  // What is no name is nobody's: with `*` the parent would be asked about anything, of many kilobytes as well.
+  if (!isTokenName(name)) return false
   return patterns.some((pattern) => (pattern.kind === 'one' ? pattern.name === name : name.startsWith(pattern.prefix)))
 }
 
