@@ -52,6 +52,25 @@ test('a parent whose tokens do not say whose they are is named as the reason', a
   )
 })
 
+test('a parent that never tells is not asked without end, and one that fails is asked again', async (t) => {
+  const cloud = await aCloud(t)
+  const hour = { burst: 2, everyMs: 3_600_000 }
+  const site = await aDelegatingSite(t, cloud, { limits: { name: hour, address: hour, total: hour } })
+  const asked = () => cloud.requests.filter(({ route }) => route === 'token').length
+  const tryThrice = async () => {
+    for (const word of ['a', 'b', 'c']) await assert.rejects(site.signIn(reader.name, word), tooMany)
+  }
+
+  cloud.faults.add({ route: 'token' }, silences['a 503'])
+  await tryThrice()
+  assert.equal(asked(), 3)
+  cloud.faults.clear()
+  cloud.faults.add({ route: 'token' }, silences['a token of nobody'])
+  await tryThrice()
+
+  assert.equal(asked(), 5)
+})
+
 function claims(payload: object): string {
   return Buffer.from(JSON.stringify(payload)).toString('base64url')
 }

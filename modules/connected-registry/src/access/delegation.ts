@@ -150,7 +150,8 @@ export function createDelegation(options: DelegationOptions): Delegation {
     const question = askParent(login)
       .then((outcome) => {
         if (outcome.kind === 'refused') refused.note(secret, true, now() + rememberedMs)
-        else giveBack()
+        // What costs a request each time and never tells must not be free: anybody may ask.
+        else if (!isLasting(outcome)) giveBack()
         if (outcome.kind === 'proved') proved.note(secret, outcome.hash, now() + rememberedMs)
         return outcome
       })
@@ -168,7 +169,7 @@ export function createDelegation(options: DelegationOptions): Delegation {
       return outcome
     } catch (error) {
       if (!signal.aborted) log.warn({ token: name, reason: String(error) }, 'client token not proved')
-      return { kind: 'unknown' }
+      return { kind: 'unknown', isLasting: options.problemOf(error) !== undefined }
     }
   }
 
@@ -223,6 +224,10 @@ export function createDelegation(options: DelegationOptions): Delegation {
       await Promise.allSettled([...running.values(), rechecks.stop()])
     }
   }
+}
+
+function isLasting(outcome: Outcome): boolean {
+  return outcome.kind === 'unknown' && outcome.isLasting === true
 }
 
 function statusOf(record: DelegatedToken, keptForMs: number): DelegatedTokenStatus {

@@ -32,8 +32,8 @@ export type Outcome =
   /** On record, under this hash. */
   | { readonly kind: 'proved'; readonly hash: string }
   | { readonly kind: 'refused' }
-  /** The parent was not asked, or the settings changed meanwhile. */
-  | { readonly kind: 'unknown' }
+  /** The parent was not asked, did not say, or the settings changed meanwhile. `isLasting`: asking again does not help. */
+  | { readonly kind: 'unknown'; readonly isLasting?: boolean }
 
 export interface ProofsOptions {
   readonly records: DelegatedTokens
