@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { blockSize, createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
 import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
+import { createRunningHash } from '../../../modules/connected-registry/src/storage/running-hash.ts'
 import { createUploadFile, syncFile } from '../../../modules/connected-registry/src/storage/upload-file.ts'
 import { inChunks } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
@@ -69,6 +70,37 @@ test('what was begun on a thread that died is lost, and says so', async (t) => {
   assert.ok([undefined, hex(bytes)].includes(await waiting))
   await hash.update(bytes)
   assert.equal(await hash.digest(), undefined)
+})
+
+test('an upload has its digest where no thread can be started, and the next one asks for a thread again', async () => {
+  let asked = 0
+  const startThread = () => {
+    asked += 1
+    throw Object.assign(new Error('no thread'), { code: 'ERR_WORKER_INIT_FAILED' })
+  }
+  const hashing = createHashing({ startThread })
+  const content = randomBytes('no thread', blockSize + 1)
+  const folder = await temporaryFolder()
+
+  for (const name of ['one', 'other']) {
+    const upload = await createUploadFile(folder, name, { blocks: createBlocks(), hashing, sync: syncFile })
+    await upload.append(inChunks(content, 65_000), { at: 0 })
+    assert.equal(await upload.hash('sha256'), hex(content))
+  }
+
+  assert.equal(asked, 2)
+})
+
+test('a block that comes when an upload is over begins no hash, which nobody would end', async (t) => {
+  const { hashing, threads } = hashingIn(t)
+  const running = createRunningHash(hashing)
+
+  running.expect(0)
+  running.end()
+  await running.update(randomBytes('late', blockSize))
+
+  assert.equal(threads.length, 0)
+  assert.equal(await running.digest(blockSize), undefined)
 })
 
 for (const [what, size] of [

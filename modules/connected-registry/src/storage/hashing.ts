@@ -43,6 +43,8 @@ export interface HashingOptions {
 
 const startHashingThread = () => new Worker(new URL('./hashing-thread.ts', import.meta.url))
 
+const lostHash: ThreadHash = { update: async () => undefined, digest: async () => undefined, end: () => undefined }
+
 export function createHashing({ startThread = startHashingThread, restMs = 5000 }: HashingOptions = {}): Hashing {
   let thread: Thread | undefined
   let resting: NodeJS.Timeout | undefined
@@ -58,6 +60,15 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
     worker.on('error', () => lose(started))
     worker.on('exit', () => lose(started))
     return started
+  }
+
+  /** Where there may be no more threads, Node says so at once (`ERR_WORKER_INIT_FAILED`). */
+  function startIfPossible(): Thread | undefined {
+    try {
+      return start()
+    } catch {
+      return undefined
+    }
   }
 
   function settle({ worker, waiting }: Thread, reply: HashingReply | undefined): void {
@@ -92,8 +103,9 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
 
   return {
     begin() {
-      thread ??= start()
+      thread ??= startIfPossible()
       const home = thread
+      if (!home) return lostHash
       const id = ++lastId
       home.hashes.add(id)
       return {

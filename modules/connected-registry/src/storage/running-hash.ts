@@ -31,7 +31,11 @@ export function createRunningHash(hashing: Hashing): RunningHash {
       await hash.update(block)
     },
     digest: async (end) => (usable && size === end ? (hash ?? hashHere()).digest() : undefined),
-    end: () => hash?.end()
+    end() {
+      // An append that is being interrupted may still bring a block.
+      usable = false
+      hash?.end()
+    }
   }
 }
 
