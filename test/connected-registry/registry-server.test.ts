@@ -106,6 +106,23 @@ test('a push is under way between its requests, until the manifest ends it', asy
   await closed
 })
 
+test('a manifest that is refused does not end a push: anybody may send one', async (t) => {
+  const { server, get } = await open(t, ({ headers, url }, response) => {
+    if (url === '/v2/app/manifests/refused') response.statusCode = 401
+    response.end(headers.host)
+  })
+  ;(await get('/v2/app/blobs/uploads/1', 'PATCH')).resume()
+
+  const closed = server.close()
+  const refused = await get('/v2/app/manifests/refused', 'PUT')
+  refused.resume()
+  await once(refused, 'close')
+  const pushed = await get('/v2/app/manifests/v1', 'PUT')
+
+  assert.deepEqual([refused.statusCode, pushed.statusCode], [401, 200])
+  await closed
+})
+
 test('a push that does not go on is waited for no longer than it takes a client to come again', async (t) => {
   const { server, get } = await open(t, (_, response) => response.end(), { betweenMs: 1 })
   ;(await get('/v2/app/blobs/uploads/', 'POST')).resume()

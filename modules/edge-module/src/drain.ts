@@ -22,8 +22,10 @@ export function createDrain({ betweenMs = 1_000 } = {}): Drain {
 
   function ended({ req: { method, url = '' }, statusCode }: ServerResponse): void {
     count -= 1
-    if (isManifestPush(method, url)) pushedAt = Number.NEGATIVE_INFINITY
-    else if (isUpload(method, url) && statusCode < 300) pushedAt = performance.now()
+    // What is refused says nothing of a push: anybody may try.
+    const isTaken = statusCode < 300
+    if (isTaken && isManifestPush(method, url)) pushedAt = Number.NEGATIVE_INFINITY
+    else if (isTaken && isUpload(method, url)) pushedAt = performance.now()
     changed()
   }
 
