@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anImage, anIndex } from '../../fixtures/image-builder.ts'
-import { openParent, parentKinds } from './parents.ts'
+import { openParent, parentKinds, writeRights } from './parents.ts'
 import { openSite } from './site.ts'
 
 const repository = 'plant/app'
@@ -101,4 +101,30 @@ test('a manifest deleted above stays while a tag or an index of this site needs 
   assert.equal(await site.holds(repository, digestOf(child)), true)
   assert.equal(await site.holds(repository, digestOf(unused)), false)
   for (const tag of ['tagged', 'child', 'unused']) assert.equal(await site.tag(repository, tag), undefined)
+})
+
+test('a manifest deleted above stays where a client puts it back while something else arrives', async (t) => {
+  const parent = (await openParent(t, 'acr', [repository], { rights: writeRights }))!
+  const [kept, gone, late] = ['kept', 'gone', 'late'].map((seed) => anImage({ seed })) as [Image, Image, Image]
+  await parent.put(repository, kept, 'kept')
+  await parent.put(repository, gone)
+  const site = await openSite(t, parent.connection, [repository], { mode })
+  await site.sync()
+  await parent.remove(repository, digestOf(gone))
+  await parent.put(repository, late, 'late')
+  const { promise: isBack, resolve: goOn } = Promise.withResolvers<void>()
+  parent.cloud!.faults.add({ route: 'data' }, { kind: 'hang', until: isBack })
+  const arriving = parent.cloud!.nextRequest({ route: 'data' })
+
+  const syncing = site.sync()
+  await arriving
+  await site.registry.manifests.remove(repository, digestOf(gone), { origin: 'client:line-1' })
+  await site.push(repository, gone)
+  goOn()
+  await syncing
+  await site.sync()
+
+  assert.equal(await site.tag(repository, 'late'), digestOf(late))
+  assert.equal(await site.holds(repository, digestOf(gone)), true)
+  assert.equal(await parent.holds(repository, digestOf(gone)), true)
 })
