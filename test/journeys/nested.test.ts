@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setInterval as every } from 'node:timers/promises'
 import { demoApp, helloWorld } from '../fixtures/demo-images.ts'
 import { fillCloud } from '../fixtures/fill-cloud.ts'
 import { freePorts } from '../fixtures/ports.ts'
@@ -82,9 +83,25 @@ test('three layers below a cloud hold the same, whoever pushes where, and the to
   assert.equal(contents.repository('demo/app')?.tags.get('site')?.digest, digest)
 
   await assert.rejects(bottom.skopeo.push(layout, 'demo/app:refused'), /not allowed on this registry/)
+  await knowsOfAll(top)
+  // A change of the settings is reported at once and all else with it, which would be within half a minute.
+  await top.world.hub.patchDesired('connected-registry', { logLevel: 'Warning' })
   const { descendants } = (await top.world.hub.reportedMatches('connected-registry', areAllOnline, patience())) as Told
   assert.deepEqual(descendants, { count: 2, online: 2, offline: 0, unhealthy: 0, worst: [] })
 })
+
+/** Reports climb layer by layer, within seconds. */
+async function knowsOfAll({ world }: Site): Promise<void> {
+  for await (const _ of every(100, undefined, { signal: patience() })) {
+    const { children = [] } = (await world.invoke('status')).payload as Tree
+    const below = children.flatMap((child) => [child, ...(child.report?.children ?? [])])
+    if (below.filter(({ connectionState }) => connectionState === 'Online').length === 2) return
+  }
+}
+
+interface Tree {
+  readonly children?: readonly { readonly connectionState: string; readonly report?: Tree }[]
+}
 
 interface Told {
   readonly descendants?: { readonly online?: number }
