@@ -19,7 +19,9 @@ test('before it drains nothing is refused, and then only what goes on with a pus
     ['DELETE', '/v2/app/web/manifests/v1'],
     ['POST', '/v2/app/web/blobs/uploads/'],
     ['POST', '/v2/app/web/blobs/uploads/?digest=sha256:0'],
-    ['GET', '/v2/?next=/blobs/uploads/']
+    ['GET', '/v2/?next=/blobs/uploads/'],
+    ['GET', '/v2/?next=/blobs/uploads/5f3c'],
+    ['PUT', '/v2/?next=/manifests/v1']
   ]
   const refused = (requests: typeof taken) => requests.map(([method, url]) => drain.refuses({ method, url }))
   assert.deepEqual(new Set(refused([...taken, ...fresh])), new Set([false]))

@@ -60,18 +60,20 @@ export function createDrain({ betweenMs = 1_000 } = {}): Drain {
   }
 }
 
+// The path tells what a request is: a query may hold anything.
+
 function isHealth(url: string): boolean {
   return /^\/(?:healthz|readyz)(?:\?|$)/.test(url)
 }
 
 function isUpload(method: string | undefined, url: string): boolean {
-  return method !== 'GET' && method !== 'HEAD' && url.includes('/blobs/uploads/')
+  return method !== 'GET' && method !== 'HEAD' && /^[^?]*\/blobs\/uploads\//.test(url)
 }
 
 function isBegunUpload(url: string): boolean {
-  return /\/blobs\/uploads\/[^/?]+(?:\?|$)/.test(url)
+  return /^[^?]*\/blobs\/uploads\/[^/?]+(?:\?|$)/.test(url)
 }
 
 function isManifestPush(method: string | undefined, url: string): boolean {
-  return method === 'PUT' && /\/manifests\/[^/?]+(?:\?|$)/.test(url)
+  return method === 'PUT' && /^[^?]*\/manifests\/[^/?]+(?:\?|$)/.test(url)
 }
