@@ -35,13 +35,20 @@ export interface RegistryConnections {
 }
 
 const restingLimit = 32
+// Shorter than a server keeps one that nothing comes on (Node's own: five seconds): else it may close it just when it is asked.
+const restingMs = 4_000
 const sharedBytes = 64 * 1024
 
 /** Connections by plain TCP, kept alive. What is read on them goes into memory that is used again: a fresh one costs most. */
-export function createRegistryConnections(address: Address, connectTimeoutMs: number): RegistryConnections {
+export function createRegistryConnections(
+  address: Address,
+  connectTimeoutMs: number,
+  now: () => number = () => performance.now()
+): RegistryConnections {
   const shared = Buffer.allocUnsafeSlow(sharedBytes)
   const open = new Set<RegistryConnection>()
-  const resting: RegistryConnection[] = []
+  /** The one that came last is at the end. */
+  const resting: { readonly connection: RegistryConnection; readonly since: number }[] = []
   let isRetired = false
 
   function create(): RegistryConnection {
@@ -66,7 +73,7 @@ export function createRegistryConnections(address: Address, connectTimeoutMs: nu
       const told = reader
       reader = undefined
       open.delete(connection)
-      const at = resting.indexOf(connection)
+      const at = resting.findIndex((known) => known.connection === connection)
       if (at >= 0) resting.splice(at, 1)
       socket.destroy()
       told?.ended(failure)
@@ -92,7 +99,7 @@ export function createRegistryConnections(address: Address, connectTimeoutMs: nu
         reader = undefined
         isReused = true
         if (isRetired || socket.destroyed || resting.length >= restingLimit) socket.destroy()
-        else resting.push(connection)
+        else resting.push({ connection, since: now() })
       },
       destroy() {
         reader = undefined
@@ -105,13 +112,17 @@ export function createRegistryConnections(address: Address, connectTimeoutMs: nu
 
   return {
     take() {
-      for (let known = resting.pop(); known; known = resting.pop()) if (!known.socket.destroyed) return known
+      for (let known = resting.pop(); known; known = resting.pop()) {
+        const { connection, since } = known
+        if (!connection.socket.destroyed && now() - since < restingMs) return connection
+        connection.socket.destroy()
+      }
       return create()
     },
     open: create,
     retire() {
       isRetired = true
-      for (const connection of resting.splice(0)) connection.socket.destroy()
+      for (const { connection } of resting.splice(0)) connection.socket.destroy()
     },
     close() {
       for (const connection of open) connection.socket.destroy()
