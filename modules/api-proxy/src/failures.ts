@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
 /** Who was asked has the whole request and says nothing. */
 export class AnswerTimeoutError extends Error {
   override readonly name = 'AnswerTimeoutError'
@@ -7,9 +9,18 @@ export class AnswerTimeoutError extends Error {
   }
 }
 
-/** What a kept connection says that the other side closed just when a request was sent on it. */
-export function isCut(error: NodeJS.ErrnoException): boolean {
-  return error.code === 'ECONNRESET' || error.code === 'EPIPE'
+export interface Attempt {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly isSecondAttempt: boolean
+}
+
+/** Whether to ask again: a kept connection may be closed just when a request is sent on it. Only what reads is asked again. */
+export function isStale(error: NodeJS.ErrnoException, attempt: Attempt, isReused: boolean): boolean {
+  const { request, response, isSecondAttempt } = attempt
+  const isReading = request.method === 'GET' || request.method === 'HEAD'
+  const isCut = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+  return isReading && isCut && !isSecondAttempt && !response.headersSent && isReused
 }
 
 /** Where a name has several addresses, the error of them all has a code and an empty message. */

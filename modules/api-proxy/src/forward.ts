@@ -10,7 +10,7 @@ import { Stream } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import httpProxy from 'http-proxy'
 import { answerError } from './answers.ts'
-import { AnswerTimeoutError, isCut, reasonOf } from './failures.ts'
+import { AnswerTimeoutError, isStale, reasonOf } from './failures.ts'
 import {
   answeredHeaders,
   flawOf,
@@ -86,7 +86,7 @@ export function createForward(options: ForwardOptions): Forward {
   function failed(error: Error, exchange: Exchange, outgoing?: ClientRequest): void {
     const { request, response } = exchange
     if (response.destroyed || response.writableEnded) return
-    if (isStaleConnection(error, exchange, outgoing)) {
+    if (isStale(error, exchange, outgoing?.reusedSocket === true)) {
       attempt({ ...exchange, isSecondAttempt: true })
       return
     }
@@ -209,11 +209,4 @@ export function relay(
   // An answer that breaks off is passed on as broken: a clean end would make half a blob look whole.
   answer.once('error', () => response.destroy())
   answer.pipe(response)
-}
-
-// A kept connection may be closed by the registry just when a request is sent on it. What only reads is asked again.
-function isStaleConnection(error: Error, exchange: Exchange, upstream?: ClientRequest): boolean {
-  const { request, response, isSecondAttempt } = exchange
-  const isReading = request.method === 'GET' || request.method === 'HEAD'
-  return isReading && isCut(error) && !isSecondAttempt && !response.headersSent && upstream?.reusedSocket === true
 }

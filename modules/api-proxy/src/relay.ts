@@ -5,7 +5,7 @@ import { createAnswerBody } from './answer-body.ts'
 import { createAnswerReader } from './answer-reader.ts'
 import { answerError } from './answers.ts'
 import { createBodyBuffers } from './body-buffers.ts'
-import { AnswerTimeoutError, isCut, reasonOf } from './failures.ts'
+import { AnswerTimeoutError, isStale, reasonOf } from './failures.ts'
 import { type Forward, forwardLimits } from './forward.ts'
 import { answeredHeaders, flawOf, requestHead } from './headers.ts'
 import { createOutageLog } from './outage-log.ts'
@@ -138,12 +138,6 @@ function createSilence(limitMs: number, expired: (error: Error) => void) {
       clearTimeout(timer)
     }
   }
-}
-
-// A kept connection may be closed by the registry just when a request is sent on it. What only reads is asked again.
-function isStale(error: Error, { request, response, isSecondAttempt }: Exchange, isReused: boolean): boolean {
-  const isReading = request.method === 'GET' || request.method === 'HEAD'
-  return isReading && isCut(error) && !isSecondAttempt && !response.headersSent && isReused
 }
 
 function cutOff(): Error {
