@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { Agent, get } from 'node:https'
+import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -127,6 +128,21 @@ test('a cipher without forward secrecy or authenticated encryption is refused, a
   assert.equal((await connect(by('ECDHE-RSA-AES256-GCM-SHA384'))).protocol, 'TLSv1.2')
 })
 
+test('a client that never shakes hands does not hold up the end', { timeout: 5_000 }, async (t) => {
+  const { certificate } = await follow(t, await aFolder(t, pairOf(await issue())))
+  const { server, connect } = await serve(t, certificate)
+  const silent = connectTcp(server.port, '127.0.0.1')
+  t.after(() => silent.destroy())
+  const ended = once(silent, 'close')
+  silent.resume()
+  await once(silent, 'connect')
+  await connect()
+
+  await server.close()
+
+  await ended
+})
+
 type Certificate = Awaited<ReturnType<typeof follow>>['certificate']
 
 async function serve(t: TestContext, certificate: Certificate) {
@@ -149,5 +165,5 @@ async function serve(t: TestContext, certificate: Certificate) {
     await once(response, 'end')
     return seen
   }
-  return { connect }
+  return { server, connect }
 }

@@ -1,5 +1,5 @@
 import type { RequestListener, Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Drain } from '@connected-registry/edge-module/drain.ts'
 import type { Config } from './config.ts'
 import { serverOptions } from './http/server.ts'
@@ -38,6 +38,7 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
     drain.began(response)
     response.once('close', () => setImmediate(closeIfClosing))
   })
+  const handshakes = certificate && followHandshakes(server)
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
@@ -45,6 +46,7 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
       const deadline = AbortSignal.timeout(drainMs)
       await drain.done(deadline)
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of handshakes?.values() ?? []) socket.destroy()
       if (deadline.aborted) server.closeAllConnections()
       else deadline.addEventListener('abort', () => server.closeAllConnections())
       await closed
@@ -65,6 +67,19 @@ function createSecureServer(
   // Whatever is not named here again falls back to Node's defaults.
   onChange((pair) => server.setSecureContext({ ...context, ...pemOf(pair) }))
   return server
+}
+
+/** Connections without TLS yet, which the server knows nothing of when it closes: by the client's address and port. */
+function followHandshakes(server: Server): ReadonlyMap<string, Socket> {
+  const handshakes = new Map<string, Socket>()
+  const nameOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
+  server.on('connection', (socket: Socket) => {
+    const name = nameOf(socket)
+    handshakes.set(name, socket)
+    socket.once('close', () => handshakes.get(name) === socket && handshakes.delete(name))
+  })
+  server.on('secureConnection', (socket: Socket) => handshakes.delete(nameOf(socket)))
+  return handshakes
 }
 
 // Forward secrecy and authenticated encryption alone; Node's own list ends with older ones. (Mozilla, "Intermediate")
