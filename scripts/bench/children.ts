@@ -1,16 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { on } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { anImage } from '../../test/fixtures/image-builder.ts'
 import { passwordHash } from '../../test/fixtures/password-hash.ts'
-import { freePorts } from '../../test/fixtures/ports.ts'
 import { basicAuthorization, pushImage } from '../../test/fixtures/push-image.ts'
-import { createModuleProcess, type ModuleProcess } from '../../test/simulators/module-process.ts'
+import type { ModuleProcess } from '../../test/simulators/module-process.ts'
 import { benchUser, ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
 import type { Scale } from './line.ts'
+import { createOurModule } from './our-module.ts'
 import { cpuSeconds, memoryOf } from './processes.ts'
 import type { Waiting } from './programs/wait-as-children.ts'
 
@@ -64,9 +63,6 @@ async function measureCount(folder: string, count: number, { quietMs, cycleMs }:
 const authorization = basicAuthorization(benchUser.name, benchUser.password)
 
 async function startParent(folder: string, count: number): Promise<{ module: ModuleProcess; port: number }> {
-  const [port = 0] = await freePorts(1)
-  await mkdir(folder, { recursive: true })
-  const settings = join(folder, 'settings.json')
   // Cheap ones: what is measured here is no login.
   const passwords = [{ hash: passwordHash(benchUser.password, 12) }]
   const actions = ['content/read', 'content/write'].map((action) => `repositories/*/${action}`)
@@ -76,19 +72,8 @@ async function startParent(folder: string, count: number): Promise<{ module: Mod
     syncToken: { name: `child-${at}`, passwords }
   }))
   const clientTokens = [{ name: benchUser.name, passwords, actions }]
-  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', repositories: [repository], clientTokens, children }))
-  const module = createModuleProcess({
-    name: ours,
-    main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
-    environment: {
-      ACR_REGISTRY_HOST: '127.0.0.1',
-      ACR_REGISTRY_PORT: String(port),
-      ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
-      ACR_REGISTRY_SETTINGS: settings,
-      NODE_ENV: 'production'
-    },
-    ready: 'registry started'
-  })
+  const settings = { mode: 'ReadWrite', repositories: [repository], clientTokens, children }
+  const { module, port } = await createOurModule({ folder, settings })
   await module.start()
   await pause(settleMs)
   return { module, port }

@@ -6,8 +6,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { findTool } from '../../test/fixtures/tools.ts'
-import { createModuleProcess, imageEnvironment } from '../../test/simulators/module-process.ts'
+import { imageEnvironment } from '../../test/simulators/module-process.ts'
 import { openConnection } from './connection.ts'
+import { createOurModule } from './our-module.ts'
 
 /** A registry under measurement, as a process of its own with a folder of its own. */
 export interface Contender {
@@ -64,29 +65,16 @@ export async function startContenders(folder: string, profile?: string): Promise
 
 /** A connected registry with its store below `folder`. */
 export async function startOurs(folder: string, options: OurOptions = {}): Promise<OurContender> {
-  const [port = 0] = await freePorts(1)
-  await mkdir(folder, { recursive: true })
   const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read']
   const token = {
     name: benchUser.name,
     passwords: [{ hash: passwordHash(benchUser.password) }],
     actions: actions.map((action) => `repositories/*/${action}`)
   }
-  const settings = join(folder, 'settings.json')
-  const { garbageCollection } = options
-  await writeFile(settings, JSON.stringify({ mode: 'ReadWrite', clientTokens: [token], garbageCollection }))
-  const module = createModuleProcess({
-    name: ours,
-    main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
-    environment: {
-      ACR_REGISTRY_HOST: '127.0.0.1',
-      ACR_REGISTRY_PORT: String(port),
-      ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
-      ACR_REGISTRY_SETTINGS: settings,
-      NODE_ENV: 'production',
-      NODE_OPTIONS: nodeOptionsOf(options)
-    },
-    ready: 'registry started'
+  const { module, port } = await createOurModule({
+    folder,
+    settings: { mode: 'ReadWrite', clientTokens: [token], garbageCollection: options.garbageCollection },
+    environment: { NODE_OPTIONS: nodeOptionsOf(options) }
   })
   await module.start()
   const refused = module.lines.find(({ msg }) => msg === 'settings refused')

@@ -1,13 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { anImage } from '../../test/fixtures/image-builder.ts'
-import { freePorts } from '../../test/fixtures/ports.ts'
 import { type CloudRegistry, createCloudRegistry } from '../../test/simulators/cloud-registry/cloud-registry.ts'
-import { createModuleProcess, type ModuleProcess } from '../../test/simulators/module-process.ts'
+import type { ModuleProcess } from '../../test/simulators/module-process.ts'
 import { connectionString } from '../../test/simulators/world.ts'
 import { ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
 import type { Scale } from './line.ts'
+import { createOurModule } from './our-module.ts'
 import { cpuSeconds } from './processes.ts'
 
 const syncToken = { name: 'site-sync', password: 'bench' }
@@ -54,22 +53,12 @@ async function filledCloud({ repositories, tags }: Scale['idle']): Promise<Cloud
 }
 
 async function startModule(folder: string, cloud: CloudRegistry): Promise<ModuleProcess> {
-  const [port = 0] = await freePorts(1)
-  await mkdir(folder, { recursive: true })
-  const settings = join(folder, 'settings.json')
-  await writeFile(settings, JSON.stringify({ repositories: cloud.contents.repositories(), logLevel: 'Debug' }))
-  return createModuleProcess({
-    name: 'connected-registry',
-    main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
-    environment: {
-      ACR_REGISTRY_HOST: '127.0.0.1',
-      ACR_REGISTRY_PORT: String(port),
-      ACR_REGISTRY_DATA_VOLUME: join(folder, 'data'),
-      ACR_REGISTRY_SETTINGS: settings,
-      ACR_REGISTRY_CONNECTION_STRING: connectionString(syncToken, cloud.loginServer)
-    },
-    ready: 'registry started'
+  const { module } = await createOurModule({
+    folder,
+    settings: { repositories: cloud.contents.repositories(), logLevel: 'Debug' },
+    environment: { ACR_REGISTRY_CONNECTION_STRING: connectionString(syncToken, cloud.loginServer) }
   })
+  return module
 }
 
 interface Round {

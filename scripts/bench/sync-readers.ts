@@ -10,10 +10,11 @@ import { type Connection, openConnection } from './connection.ts'
 import { benchUser, createAuthorizer, ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
 import { applyLoad, type LoadOptions, percentile } from './load.ts'
+import { writeOurSettings } from './our-module.ts'
 import { aBlob, anImage, type Image, pullImage, pushImage, read } from './registry-client.ts'
 import { median } from './report.ts'
 import type { SyncPart } from './sync.ts'
-import { firstRound, startModule, writeSettings } from './sync-round.ts'
+import { firstRound, startModule } from './sync-round.ts'
 
 const pulled = 'bench/pulled'
 const layerBytes = 1024 * 1024
@@ -128,7 +129,7 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
       const ended = module.line(isThere, AbortSignal.timeout(stateMs * 5)).finally(() => {
         isOver = true
       })
-      await writeSettings({ ...at, repositories })
+      await writeOurSettings(at.place, { repositories, ...more })
       await syncing(port)
       return { isOver: () => isOver, ended }
     },

@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { type ForeignRegistry, startForeignRegistry } from '../../test/fixtures/foreign-registry.ts'
-import { freePorts } from '../../test/fixtures/ports.ts'
-import { createModuleProcess, type LogLine, type ModuleProcess } from '../../test/simulators/module-process.ts'
+import type { LogLine, ModuleProcess } from '../../test/simulators/module-process.ts'
 import { connectionString } from '../../test/simulators/world.ts'
-import { ours } from './contenders.ts'
+import { createOurModule } from './our-module.ts'
 import { cpuSeconds, memoryOf } from './processes.ts'
 import { settle } from './rounds.ts'
 
@@ -105,33 +103,16 @@ export interface ModuleSettings extends SyncPlace {
 }
 
 /** With an empty store, and the folder to itself. */
-export async function startModule({ place, parent, port, ...settings }: ModuleSettings): Promise<ModuleProcess> {
+export async function startModule(options: ModuleSettings): Promise<ModuleProcess> {
+  const { place, parent, port, repositories, more } = options
   await rm(place, { recursive: true, force: true })
-  await mkdir(place, { recursive: true })
-  await writeSettings({ place, ...settings })
-  return createModuleProcess({
-    name: ours,
-    main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
-    environment: {
-      ACR_REGISTRY_HOST: '127.0.0.1',
-      ACR_REGISTRY_PORT: String(port ?? (await freePorts(1))[0]),
-      ACR_REGISTRY_DATA_VOLUME: join(place, 'data'),
-      ACR_REGISTRY_SETTINGS: settingsFile(place),
-      ACR_REGISTRY_CONNECTION_STRING: connectionString({ name: 'site-sync', password: 'bench' }, parent),
-      NODE_ENV: 'production'
-    },
-    ready: 'registry started'
+  const { module } = await createOurModule({
+    folder: place,
+    settings: { repositories, ...more },
+    port,
+    environment: { ACR_REGISTRY_CONNECTION_STRING: connectionString({ name: 'site-sync', password: 'bench' }, parent) }
   })
-}
-
-/** A module that runs takes them within seconds, and begins a round. */
-export async function writeSettings(settings: Pick<ModuleSettings, 'place' | 'repositories' | 'more'>): Promise<void> {
-  const { place, repositories, more } = settings
-  await writeFile(settingsFile(place), JSON.stringify({ repositories, ...more }))
-}
-
-function settingsFile(place: string): string {
-  return join(place, 'settings.json')
+  return module
 }
 
 /** In turns: who comes second finds the machine as the first one left it. `bytes`: what each writes. */
