@@ -42,7 +42,8 @@ export function createUpgrade(options: ForwardOptions): Upgrade {
   }
 
   function failed(error: NodeJS.ErrnoException, refusal: ServerResponse): void {
-    if (refusal.headersSent) return
+    // A client that has gone says nothing of edgeHub.
+    if (refusal.headersSent || refusal.destroyed) return
     outage.report({ to: kind, at: formatAddress(address), code: 'UNAVAILABLE', reason: error.message || error.code })
     answerError(refusal, 'UNAVAILABLE', undefined, kind)
   }
