@@ -23,8 +23,7 @@ const hostName = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d{1,5})?$/
 /** What makes a request unfit to be passed on, in words for its sender; undefined where nothing does. */
 export function flawOf({ method = '', headers, rawHeaders }: Readonly<IncomingMessage>): string | undefined {
   // RFC 9112, 3.2: more than one Host, or an invalid one, is refused. HTTP/1.0 may come without.
-  if (rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length > 1)
-    return 'more than one Host'
+  if (hasMoreHosts(rawHeaders)) return 'more than one Host'
   if (headers.host !== undefined && !hostName.test(headers.host)) return 'the Host is not valid'
   // RFC 9112, 6.1: a coding that we do not undo would be lost with the header that names it.
   const coding = headers['transfer-encoding']
@@ -32,6 +31,15 @@ export function flawOf({ method = '', headers, rawHeaders }: Readonly<IncomingMe
   // Node does not frame a body of these methods, so the next hop could read it as a request of its own.
   if (bodyless.has(method) && hasBody(headers)) return `a ${method} request has no body`
   return undefined
+}
+
+function hasMoreHosts(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (name.length === 4 && name.toLowerCase() === 'host') count += 1
+  }
+  return count > 1
 }
 
 export function hasBody(headers: IncomingHttpHeaders): boolean {
@@ -56,8 +64,11 @@ export function requestHead(request: Readonly<IncomingMessage>, origin: Origin):
   const { method = '', url = '', headers } = request
   if (!target.test(url)) return undefined
   let head = `${method} ${url} HTTP/1.1\r\n`
-  for (const [name, given] of Object.entries(forwardedHeaders(headers, origin))) {
-    for (const one of typeof given === 'string' ? [given] : (given ?? [])) {
+  const forwarded = forwardedHeaders(headers, origin)
+  for (const name of Object.keys(forwarded)) {
+    const given = forwarded[name]
+    const values = typeof given === 'object' ? given : [given ?? '']
+    for (const one of values) {
       if (!value.test(one)) return undefined
       head += `${name}: ${one}\r\n`
     }
@@ -71,20 +82,26 @@ export function requestHead(request: Readonly<IncomingMessage>, origin: Origin):
  */
 export function forwardedHeaders(headers: IncomingHttpHeaders, { scheme, host }: Origin): IncomingHttpHeaders {
   const isDropped = dropped(headers.connection)
-  const kept = Object.entries(headers).filter(([name]) => !isDropped(name) && !doorsOwn.test(name))
-  return {
-    ...Object.fromEntries(kept),
-    ...(headers['transfer-encoding'] !== undefined && { 'transfer-encoding': 'chunked' }),
-    ...(headers.host !== undefined && { 'x-forwarded-host': headers.host }),
-    'x-forwarded-proto': scheme,
-    host
+  const forwarded: IncomingHttpHeaders = {}
+  for (const name of Object.keys(headers)) {
+    if (!isDropped(name) && !doorsOwn.test(name)) forwarded[name] = headers[name]
   }
+  if (headers['transfer-encoding'] !== undefined) forwarded['transfer-encoding'] = 'chunked'
+  if (headers.host !== undefined) forwarded['x-forwarded-host'] = headers.host
+  forwarded['x-forwarded-proto'] = scheme
+  forwarded.host = host
+  return forwarded
 }
 
 /** An answer's raw headers (name, value, name, value...) as the client gets them: in order, repeated ones repeated. */
 export function answeredHeaders(rawHeaders: readonly string[], connection: string | undefined): string[] {
   const isDropped = dropped(connection)
-  return rawHeaders.filter((_, i) => !isDropped((rawHeaders[i - (i % 2)] ?? '').toLowerCase()))
+  const kept: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (!isDropped(name.toLowerCase())) kept.push(name, rawHeaders[i + 1] ?? '')
+  }
+  return kept
 }
 
 /** Two origins, without a slash at the end. */
@@ -105,7 +122,10 @@ export function withOrigin(rawHeaders: readonly string[], { from, to }: Translat
   })
 }
 
-function dropped(connection = ''): (name: string) => boolean {
+const isHopByHop = (name: string) => hopByHop.has(name)
+
+function dropped(connection = 'keep-alive'): (name: string) => boolean {
+  if (connection === 'keep-alive') return isHopByHop
   const listed = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
   return (name) => hopByHop.has(name) || (listed.has(name) && !neverListed.has(name))
 }

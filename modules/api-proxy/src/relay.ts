@@ -55,9 +55,9 @@ export function createRelay({ kind, address }: Upstream, log: Log, limits = forw
 
     function begin(): void {
       silence.end()
-      const { status, rawHeaders, headers } = reader.head!
+      const { status, rawHeaders, connection: listed } = reader.head!
       // No reason phrase: it means nothing (RFC 9112, 4).
-      response.writeHead(status, answeredHeaders(rawHeaders, headers.connection?.toString()))
+      response.writeHead(status, answeredHeaders(rawHeaders, listed))
     }
 
     function pass(content: Uint8Array): boolean {

@@ -8,6 +8,8 @@ export interface AnswerHead {
   /** What `Content-Length` says: not whether there is a body. */
   readonly contentLength: number | undefined
   readonly isChunked: boolean
+  /** What `Connection` lists. */
+  readonly connection: string | undefined
   /** Whether another request may follow on the connection. */
   readonly keepAlive: boolean
 }
@@ -37,24 +39,30 @@ const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/
  */
 export function parseAnswerHead(text: string): AnswerHead {
   const [first = '', ...lines] = text.split('\r\n')
-  const [, minor, digits] = statusLine.exec(first) ?? []
-  if (digits === undefined) throw new MalformedAnswerError('the status line is malformed')
-  const { headers, rawHeaders } = readHeaders(lines)
-  const { 'content-length': length, 'transfer-encoding': coding } = headers
-  if (length !== undefined && (typeof length !== 'string' || !/^\d{1,15}$/.test(length))) {
+  if (!statusLine.test(first)) throw new MalformedAnswerError('the status line is malformed')
+  const isOld = first[7] === '0'
+  const rawHeaders = readHeaders(lines)
+  const length = valueOf(rawHeaders, 'content-length')
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) {
     throw new MalformedAnswerError('the length of the body is not one number')
   }
-  const isOtherCoding = coding !== undefined && String(coding).toLowerCase() !== 'chunked'
-  if (coding !== undefined && (length !== undefined || isOtherCoding || minor === '0')) {
+  const coding = valueOf(rawHeaders, 'transfer-encoding')
+  if (coding !== undefined && (length !== undefined || isOld || coding.toLowerCase() !== 'chunked')) {
     throw new MalformedAnswerError('the body may end in two places')
   }
+  const connection = valueOf(rawHeaders, 'connection')
+  let headers: AnswerHead['headers'] | undefined
   return {
-    status: Number(digits),
+    status: Number(first.slice(9, 12)),
     rawHeaders,
-    headers,
+    get headers() {
+      headers ??= headersOf(rawHeaders)
+      return headers
+    },
     contentLength: length === undefined ? undefined : Number(length),
     isChunked: coding !== undefined,
-    keepAlive: minor === '1' && !saysClose(headers.connection)
+    connection,
+    keepAlive: !isOld && !saysClose(connection)
   }
 }
 
@@ -70,36 +78,53 @@ export function parseFramedHead(text: string): FramedAnswerHead | 'other' {
   return !hasBody || status < 200 || status === 204 || status === 304 ? 'other' : head
 }
 
-function readHeaders(lines: readonly string[]): Pick<AnswerHead, 'headers' | 'rawHeaders'> {
+function readHeaders(lines: readonly string[]): readonly string[] {
   if (lines.length > headerLimit) throw new MalformedAnswerError('it has too many headers')
-  // Without a prototype: a name is nothing but a name.
-  const headers: Record<string, string | readonly string[]> = Object.create(null)
   const rawHeaders: string[] = []
   for (const line of lines) {
-    const [, name, value] = headerLine.exec(line) ?? []
-    if (name === undefined || value === undefined) throw new MalformedAnswerError('a header is malformed')
-    const key = name.toLowerCase()
-    const former = headers[key]
-    const text = trimmed(value)
-    headers[key] = former === undefined ? text : [former, text].flat()
-    rawHeaders.push(name, text)
+    if (!headerLine.test(line)) throw new MalformedAnswerError('a header is malformed')
+    const colon = line.indexOf(':')
+    rawHeaders.push(line.slice(0, colon), trimmedFrom(line, colon + 1))
   }
-  return { headers, rawHeaders }
+  return rawHeaders
 }
 
 /** Without the spaces and tabs around it: `trim` would take bytes of letters as well, such as the second one of "à". */
-function trimmed(value: string): string {
-  let [start, end] = [0, value.length]
-  while (start < end && isSpace(value.charCodeAt(start))) start += 1
-  while (end > start && isSpace(value.charCodeAt(end - 1))) end -= 1
-  return value.slice(start, end)
+function trimmedFrom(line: string, from: number): string {
+  let [start, end] = [from, line.length]
+  while (start < end && isSpace(line.charCodeAt(start))) start += 1
+  while (end > start && isSpace(line.charCodeAt(end - 1))) end -= 1
+  return line.slice(start, end)
 }
 
 function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09
 }
 
-function saysClose(connection: string | readonly string[] | undefined): boolean {
+/** Of a header by its name in lower case; what came more than once as a list with commas. */
+function valueOf(rawHeaders: readonly string[], name: string): string | undefined {
+  let found: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i] ?? ''
+    if (given.length !== name.length || given.toLowerCase() !== name) continue
+    found = found === undefined ? rawHeaders[i + 1] : `${found},${rawHeaders[i + 1]}`
+  }
+  return found
+}
+
+function headersOf(rawHeaders: readonly string[]): AnswerHead['headers'] {
+  // Without a prototype: a name is nothing but a name.
+  const headers: Record<string, string | readonly string[]> = Object.create(null)
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const key = (rawHeaders[i] ?? '').toLowerCase()
+    const value = rawHeaders[i + 1] ?? ''
+    const former = headers[key]
+    headers[key] = former === undefined ? value : [former, value].flat()
+  }
+  return headers
+}
+
+function saysClose(connection: string | undefined): boolean {
   if (connection === undefined || connection === 'keep-alive') return false
-  return /(^|[\s,])close($|[\s,])/i.test([connection ?? ''].flat().join(','))
+  return /(^|[\s,])close($|[\s,])/i.test(connection)
 }
