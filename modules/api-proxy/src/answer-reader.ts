@@ -25,69 +25,79 @@ const nothing = new Uint8Array()
 
 /** `onContinue`: the body of the request is wanted (100). Other interim answers mean nothing here. */
 export function createAnswerReader(method: string, onContinue: () => void): AnswerReader {
-  let text = ''
-  let head: AnswerHead | undefined
-  let left = 0
-  let chunks: ChunkedBody | undefined
-  let excess = 0
+  return new Reader(method, onContinue)
+}
+
+// A class: there is one for each request, and V8 makes objects with getters of their own slowly.
+class Reader implements AnswerReader {
+  head: AnswerHead | undefined
+  readonly #method: string
+  readonly #onContinue: () => void
+  #text = ''
+  #left = 0
+  #chunks: ChunkedBody | undefined
+  #excess = 0
+
+  constructor(method: string, onContinue: () => void) {
+    this.#method = method
+    this.#onContinue = onContinue
+  }
+
+  take(piece: Buffer): Uint8Array {
+    const rest = this.head ? piece : this.#takeHead(piece)
+    if (!rest || rest.length === 0) return nothing
+    if (this.#chunks) return this.#takeChunks(this.#chunks, rest)
+    const content = rest.length > this.#left ? rest.subarray(0, this.#left) : rest
+    this.#left -= content.length
+    this.#excess += rest.length - content.length
+    return content
+  }
+
+  get left(): number {
+    return this.#chunks ? Number.POSITIVE_INFINITY : this.#left
+  }
+
+  get isOver(): boolean {
+    return this.head !== undefined && (this.#chunks ? this.#chunks.isOver : this.#left === 0)
+  }
+
+  get isClean(): boolean {
+    return this.isOver && this.head?.keepAlive === true && this.#excess === 0
+  }
+
+  end(): boolean {
+    if (this.#left === Number.POSITIVE_INFINITY) this.#left = 0
+    return this.isOver
+  }
 
   /** The body's first bytes, once the head is whole. */
-  function takeHead(piece: Buffer): Buffer | undefined {
-    const known = text.length
-    text += piece.toString('latin1', 0, headLimit + 4 - known)
+  #takeHead(piece: Buffer): Buffer | undefined {
+    const known = this.#text.length
+    const text = this.#text + piece.toString('latin1', 0, headLimit + 4 - known)
     const end = text.indexOf('\r\n\r\n', Math.max(0, known - 3))
     if (end < 0 && text.length > headLimit) throw new MalformedAnswerError('the head is too long')
+    this.#text = end < 0 ? text : ''
     if (end < 0) return undefined
     const found = parseAnswerHead(text.slice(0, end))
-    text = ''
     const rest = piece.subarray(end + 4 - known)
-    if (found.status < 200) return takeInterim(found, rest)
-    head = found
-    if (hasNoBody(method, head.status)) left = 0
-    else if (head.isChunked) chunks = createChunkedBody()
-    else left = head.contentLength ?? Number.POSITIVE_INFINITY
+    if (found.status < 200) return this.#takeInterim(found, rest)
+    this.head = found
+    if (hasNoBody(this.#method, found.status)) this.#left = 0
+    else if (found.isChunked) this.#chunks = createChunkedBody()
+    else this.#left = found.contentLength ?? Number.POSITIVE_INFINITY
     return rest
   }
 
-  function takeInterim({ status }: AnswerHead, rest: Buffer): Buffer | undefined {
+  #takeInterim({ status }: AnswerHead, rest: Buffer): Buffer | undefined {
     if (status === 101) throw new MalformedAnswerError('it changes to a protocol that nobody asked for')
-    if (status === 100) onContinue()
-    return takeHead(rest)
+    if (status === 100) this.#onContinue()
+    return this.#takeHead(rest)
   }
 
-  function takeChunks(body: ChunkedBody, piece: Uint8Array): Uint8Array {
+  #takeChunks(body: ChunkedBody, piece: Uint8Array): Uint8Array {
     const parts = [...body.read(piece)]
-    excess = body.excess
+    this.#excess = body.excess
     return parts.length === 1 ? (parts[0] ?? nothing) : Buffer.concat(parts)
-  }
-
-  const isOver = () => head !== undefined && (chunks ? chunks.isOver : left === 0)
-  return {
-    take(piece) {
-      const rest = head ? piece : takeHead(piece)
-      if (!rest || rest.length === 0) return nothing
-      if (chunks) return takeChunks(chunks, rest)
-      const content = rest.length > left ? rest.subarray(0, left) : rest
-      left -= content.length
-      excess += rest.length - content.length
-      return content
-    },
-    get head() {
-      return head
-    },
-    get left() {
-      return chunks ? Number.POSITIVE_INFINITY : left
-    },
-    get isOver() {
-      return isOver()
-    },
-    get isClean() {
-      return isOver() && head?.keepAlive === true && excess === 0
-    },
-    end() {
-      if (left === Number.POSITIVE_INFINITY) left = 0
-      return isOver()
-    }
   }
 }
 

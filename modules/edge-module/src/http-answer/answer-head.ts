@@ -42,27 +42,46 @@ export function parseAnswerHead(text: string): AnswerHead {
   if (!statusLine.test(first)) throw new MalformedAnswerError('the status line is malformed')
   const isOld = first[7] === '0'
   const rawHeaders = readHeaders(lines)
-  const length = valueOf(rawHeaders, 'content-length')
+  const length = fieldOf(rawHeaders, 'content-length')
   if (length !== undefined && !/^\d{1,15}$/.test(length)) {
     throw new MalformedAnswerError('the length of the body is not one number')
   }
-  const coding = valueOf(rawHeaders, 'transfer-encoding')
+  const coding = fieldOf(rawHeaders, 'transfer-encoding')
   if (coding !== undefined && (length !== undefined || isOld || coding.toLowerCase() !== 'chunked')) {
     throw new MalformedAnswerError('the body may end in two places')
   }
-  const connection = valueOf(rawHeaders, 'connection')
-  let headers: AnswerHead['headers'] | undefined
-  return {
+  const connection = fieldOf(rawHeaders, 'connection')
+  return new ReadHead(rawHeaders, {
     status: Number(first.slice(9, 12)),
-    rawHeaders,
-    get headers() {
-      headers ??= headersOf(rawHeaders)
-      return headers
-    },
     contentLength: length === undefined ? undefined : Number(length),
     isChunked: coding !== undefined,
     connection,
     keepAlive: !isOld && !saysClose(connection)
+  })
+}
+
+// A class: V8 makes each object with a getter of its own slow to make and to read.
+class ReadHead implements AnswerHead {
+  readonly status
+  readonly rawHeaders
+  readonly contentLength
+  readonly isChunked
+  readonly connection
+  readonly keepAlive
+  #headers: AnswerHead['headers'] | undefined
+
+  constructor(rawHeaders: readonly string[], known: Omit<AnswerHead, 'rawHeaders' | 'headers'>) {
+    this.rawHeaders = rawHeaders
+    this.status = known.status
+    this.contentLength = known.contentLength
+    this.isChunked = known.isChunked
+    this.connection = known.connection
+    this.keepAlive = known.keepAlive
+  }
+
+  get headers() {
+    this.#headers ??= headersOf(this.rawHeaders)
+    return this.#headers
   }
 }
 
@@ -102,7 +121,7 @@ function isSpace(code: number): boolean {
 }
 
 /** Of a header by its name in lower case; what came more than once as a list with commas. */
-function valueOf(rawHeaders: readonly string[], name: string): string | undefined {
+function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
   let found: string | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const given = rawHeaders[i] ?? ''
