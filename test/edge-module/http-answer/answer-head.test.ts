@@ -29,6 +29,14 @@ test('a head tells the status, the headers and how long the body is', () => {
   )
 })
 
+test('a copy of a head has all of it', () => {
+  const answer = head('HTTP/1.1 200 OK', 'Content-Length: 0', 'ETag: "a"')
+
+  const copy = { ...(answer as object) }
+
+  assert.deepEqual(Object.keys(copy).sort(), ['contentLength', 'headers', 'keepAlive', 'status'])
+})
+
 test('what could be read in two ways is refused', () => {
   const ok = 'HTTP/1.1 200 OK'
   for (const lines of [

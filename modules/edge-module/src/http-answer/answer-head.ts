@@ -91,10 +91,10 @@ class ReadHead implements AnswerHead {
  */
 export function parseFramedHead(text: string): FramedAnswerHead | 'other' {
   if (otherVersion.test(text)) return 'other'
-  const head = parseAnswerHead(text)
-  const { status, contentLength, isChunked } = head
+  const { status, headers, contentLength, isChunked, keepAlive } = parseAnswerHead(text)
   const hasBody = contentLength !== undefined || isChunked
-  return !hasBody || status < 200 || status === 204 || status === 304 ? 'other' : head
+  if (!hasBody || status < 200 || status === 204 || status === 304) return 'other'
+  return { status, headers, contentLength, keepAlive }
 }
 
 function readHeaders(lines: readonly string[]): readonly string[] {
