@@ -15,9 +15,9 @@ const aheadBytes = 512 * 1024
 const turnBytes = createTurnBytes(128 * 1024)
 
 /**
- * The bytes of a request as they arrive, however long that takes in total. A chunk is gone once the next one is asked for. Throws RegistryError BLOB_UPLOAD_INVALID where the
- * client leaves before the end or stands still. By events, and no generator: the stream's own iterator costs a third of the
- * throughput, and a generator that waits cannot be left.
+ * The bytes of a request as they arrive, however long that takes in total. A chunk is gone once the next one is asked for.
+ * Throws RegistryError BLOB_UPLOAD_INVALID where the client leaves before the end or stands still. By events, and no
+ * generator: the stream's own iterator costs a third of the throughput, and a generator that waits cannot be left.
  */
 export function arrivingBody(req: IncomingMessage, options: ArrivingOptions = {}): AsyncIterable<Uint8Array> {
   const { size, idleMs = 60_000 } = options
