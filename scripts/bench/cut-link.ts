@@ -1,6 +1,6 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { randomBytes } from '../../test/fixtures/random-bytes.ts'
+import { cut, listen } from './link-server.ts'
 
 export interface CutLink {
   /** `127.0.0.1:<port>`, which leads to the other end. */
@@ -53,20 +53,15 @@ export async function openCutLink(to: string, { cuts, within, seed = 'cuts' }: C
     })
     near.on('drain', () => far.resume())
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: await listen(server),
     get bytes() {
       return bytes
     },
     get cuts() {
       return broken
     },
-    close() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    }
+    close: () => cut(server, sockets)
   }
 }
 

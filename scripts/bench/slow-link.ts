@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+import { cut, listen } from './link-server.ts'
 
 export interface SlowLink {
   /** `127.0.0.1:<port>`, which leads to the other end. */
@@ -43,17 +43,12 @@ export async function openSlowLink(to: string, { roundTripMs, bitsPerSecond }: S
     ways[0](near, far)
     ways[1](far, near)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: await listen(server),
     get bytes() {
       return bytes
     },
-    close() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    }
+    close: () => cut(server, sockets)
   }
 }
 
