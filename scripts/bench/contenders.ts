@@ -8,7 +8,7 @@ import { freePorts } from '../../test/fixtures/ports.ts'
 import { findTool } from '../../test/fixtures/tools.ts'
 import { imageEnvironment } from '../../test/simulators/module-process.ts'
 import { openConnection } from './connection.ts'
-import { createOurModule } from './our-module.ts'
+import { createOurModule, writeOurSettings } from './our-module.ts'
 
 /** A registry under measurement, as a process of its own with a folder of its own. */
 export interface Contender {
@@ -26,6 +26,8 @@ export interface Contender {
 export interface OurContender extends Contender {
   /** Resolves with the next line of its log that says this, within minutes. */
   logged(words: string): Promise<void>
+  /** Settings instead of those it has; taken within seconds. Who may ask stays as it is. */
+  configure(settings: Pick<OurOptions, 'garbageCollection'>): Promise<void>
 }
 
 export interface OurOptions {
@@ -71,9 +73,12 @@ export async function startOurs(folder: string, options: OurOptions = {}): Promi
     passwords: [{ hash: passwordHash(benchUser.password) }],
     actions: actions.map((action) => `repositories/*/${action}`)
   }
+  const settingsOf = ({ garbageCollection }: Pick<OurOptions, 'garbageCollection'>) => {
+    return { mode: 'ReadWrite', clientTokens: [token], garbageCollection }
+  }
   const { module, port } = await createOurModule({
     folder,
-    settings: { mode: 'ReadWrite', clientTokens: [token], garbageCollection: options.garbageCollection },
+    settings: settingsOf(options),
     environment: { NODE_OPTIONS: nodeOptionsOf(options) }
   })
   await module.start()
@@ -93,6 +98,7 @@ export async function startOurs(folder: string, options: OurOptions = {}): Promi
       const signal = AbortSignal.timeout(logTimeoutMs)
       for await (const [line] of on(module.events, 'line', { signal })) if (line.msg === words) return
     },
+    configure: (settings) => writeOurSettings(folder, settingsOf(settings)),
     async restart() {
       await module.stop()
       return timed(async () => {

@@ -34,7 +34,7 @@ export async function measureLatency(contenders: readonly Contender[], scale: Sc
 }
 
 async function measure(contender: Contender, scale: Scale): Promise<readonly Round[]> {
-  const pullManifests = await createManifestPulls(contender, scale)
+  const pullManifests = await createManifestPulls(contender, scale.requestMs * 2)
   const rounds: Round[] = []
   for (let round = 0; round < scale.rounds; round++) {
     const idle = await pullManifests()

@@ -68,7 +68,7 @@ export interface Scale {
   readonly thinBytes: number
   readonly tags: number
   readonly manyTags: number
-  /** Images that one run of the garbage collection finds. */
+  /** Images that one run of the garbage collection finds, at least. */
   readonly garbage: number
   /** Of a parent that nothing happens in. */
   readonly idle: { readonly repositories: number; readonly tags: number }
@@ -107,7 +107,7 @@ export const quickScale: Scale = {
   thinBytes: 7_000_000,
   tags: 200,
   manyTags: 2000,
-  garbage: 2000,
+  garbage: 1000,
   idle: { repositories: 10, tags: 10 },
   operations: [10, 4, 2],
   layers: { images: 3, imageBytes: 1_000_000, idleMs: 5_000 },

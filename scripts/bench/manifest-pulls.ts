@@ -1,14 +1,13 @@
 import { openConnection } from './connection.ts'
 import type { Contender } from './contenders.ts'
-import type { Scale } from './line.ts'
 import { applyLoad, percentile } from './load.ts'
 import { aBlob, anImage, pushImage, read, targetOf } from './registry-client.ts'
 
 const repository = 'bench/latency'
 export const readers = 4
 
-/** Each call pulls one manifest for a while over `readers` connections, and resolves to the p99 in milliseconds. */
-export async function createManifestPulls(contender: Contender, { requestMs }: Scale): Promise<() => Promise<number>> {
+/** Each call pulls one manifest for `windowMs` over `readers` connections, and resolves to the p99 in milliseconds. */
+export async function createManifestPulls(contender: Contender, windowMs: number): Promise<() => Promise<number>> {
   const connection = await openConnection(contender.port)
   await pushImage(await targetOf(contender, connection, repository), anImage(aBlob(1024)), 'latest')
   connection.close()
@@ -17,7 +16,7 @@ export async function createManifestPulls(contender: Contender, { requestMs }: S
     const { latencies } = await applyLoad({
       port: contender.port,
       connections: readers,
-      milliseconds: requestMs * 2,
+      milliseconds: windowMs,
       operation: (connection) => read({ connection, repository, authorization }, 'GET', 'manifests/latest')
     })
     return percentile(latencies, 0.99)
