@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import { keys } from '../../../modules/connected-registry/src/storage/layout.ts'
+import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
+import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { anImage, anIndex } from '../../fixtures/image-builder.ts'
 import { openParent, parentKinds, writeRights } from './parents.ts'
 import { openSite } from './site.ts'
@@ -128,3 +131,84 @@ test('a manifest deleted above stays where a client puts it back while something
   assert.equal(await site.holds(repository, digestOf(gone)), true)
   assert.equal(await parent.holds(repository, digestOf(gone)), true)
 })
+
+for (const what of ['looked up', 'marked'] as const) {
+  test(`a manifest deleted above stays where a client puts it back in the moment it is ${what} to go`, async (t) => {
+    const gone = anImage({ seed: 'gone' })
+    const { parent, site, during } = await openMoment(t, keys.link(repository, digestOf(gone)), what)
+    await parent.put(repository, gone)
+    await site.sync()
+    await parent.remove(repository, digestOf(gone))
+
+    await during(async () => {
+      await site.registry.manifests.remove(repository, digestOf(gone), { origin: 'client:line-1' })
+      await site.push(repository, gone)
+    })
+    await site.sync()
+
+    assert.equal(await site.holds(repository, digestOf(gone)), true)
+    assert.equal(await parent.holds(repository, digestOf(gone)), true)
+  })
+}
+
+test('a tag deleted above stays where a client puts it back in the moment it is looked up to go', async (t) => {
+  const { parent, site, kept, during } = await openMoment(t, keys.tag(repository, 'gone'), 'looked up')
+  await parent.put(repository, kept, 'gone')
+  await site.sync()
+  await parent.untag!(repository, 'gone')
+
+  await during(async () => {
+    await site.registry.tags.remove(repository, 'gone', { origin: 'client:line-1' })
+    await site.registry.tags.put(repository, 'gone', digestOf(kept), { origin: 'client:line-1' })
+  })
+  await site.sync()
+
+  assert.equal(await site.tag(repository, 'gone'), digestOf(kept))
+  assert.equal(await parent.tag(repository, 'gone'), digestOf(kept))
+})
+
+/** A site and a parent with one image, and a round in which clients act just before the record of `key` is `looked up` or `marked`. */
+async function openMoment(t: TestContext, key: string, moment: 'looked up' | 'marked') {
+  const parent = (await openParent(t, 'acr', [repository], { rights: writeRights }))!
+  const kept = anImage({ seed: 'kept' })
+  await parent.put(repository, kept, 'kept')
+  const inner = createMemoryRecordStore()
+  let next: (() => Promise<void>) | undefined
+  const act = () => {
+    const once = next
+    next = undefined
+    return once?.()
+  }
+  const records: RecordStore = {
+    ...inner,
+    async get(wanted) {
+      if (moment === 'looked up' && wanted === key) await act()
+      return inner.get(wanted)
+    },
+    async commit(batch) {
+      if (moment === 'marked' && batch.put?.some(([put]) => put === key)) await act()
+      return inner.commit(batch)
+    }
+  }
+  const site = await openSite(t, parent.connection, [repository], { mode, records })
+  return {
+    parent,
+    site,
+    kept,
+    /** Planned is by then what is to go; something else still arrives. */
+    async during(change: () => Promise<void>) {
+      const late = anImage({ seed: 'late' })
+      await parent.put(repository, late, 'late')
+      const { promise: isPlanned, resolve: goOn } = Promise.withResolvers<void>()
+      parent.cloud!.faults.add({ route: 'data' }, { kind: 'hang', until: isPlanned })
+      const arriving = parent.cloud!.nextRequest({ route: 'data' })
+      const syncing = site.sync()
+      await arriving
+      next = change
+      goOn()
+      await syncing
+      assert.equal(next, undefined)
+      assert.equal(await site.tag(repository, 'late'), digestOf(late))
+    }
+  }
+}

@@ -135,11 +135,12 @@ export interface ManifestRemoval {
 export async function dropManifest(
   records: RecordStore,
   draft: Draft,
-  { repository, digest, origin, unlessNeeded }: ManifestRemoval & Pick<RemoveOptions, 'unlessNeeded'>
+  { repository, digest, origin, unlessNeeded, lastLook }: ManifestRemoval & Omit<RemoveOptions, 'along'>
 ): Promise<undefined | false | 'kept'> {
   const link = await getLink(records, repository, digest)
   if (!link?.manifest) return false
   const marked = await markLink(records, { repository, digest }, link)
+  await lastLook?.()
   const tags = await tagsAt(records, repository, digest)
   if (unlessNeeded && (tags.length > 0 || (await isUsed(records, { repository, digest })))) {
     await unmarkLink(records, { repository, digest }, marked)

@@ -73,8 +73,8 @@ export function createManifests({ records, blobs, log, now, admit }: ManifestsDe
     list: (repository, page) => listManifests(records, repository, page),
     remove: (repository, digest, options) =>
       transact(log, options, (draft) => {
-        const { origin, unlessNeeded } = options
-        return dropManifest(records, draft, { repository, digest, origin, unlessNeeded })
+        const { origin, unlessNeeded, lastLook } = options
+        return dropManifest(records, draft, { repository, digest, origin, unlessNeeded, lastLook })
       })
   }
 }

@@ -62,7 +62,7 @@ export interface Tags {
   /** Moves the tag to a manifest that is linked here (MANIFEST_UNKNOWN otherwise). */
   put(repository: string, tag: string, digest: Digest, options: TagOptions): Promise<void>
   /** False: it was not here. The manifest stays. */
-  remove(repository: string, tag: string, options: TagOptions): Promise<boolean>
+  remove(repository: string, tag: string, options: UntagOptions): Promise<boolean>
 }
 
 export interface Blobs {
@@ -162,7 +162,16 @@ export interface WriteOptions {
   readonly along?: Batch
 }
 
-export interface RemoveOptions extends WriteOptions {
+/** How a removal is told of what was put back just before it. */
+export interface LastLook {
+  /**
+   * Called when what is to go has been read: what changed before that is in the change log by now, and what changes from now on
+   * makes the removal begin anew. A conflict over a record that `along` expects is the caller's.
+   */
+  readonly lastLook?: () => Promise<void>
+}
+
+export interface RemoveOptions extends WriteOptions, LastLook {
   /** It stays while a tag points at it or a manifest names it; then nothing is written, `along` neither. */
   readonly unlessNeeded?: boolean
 }
@@ -176,6 +185,8 @@ export interface TagOptions extends MoveOptions {
   /** What the tag pointed at is kept under this one, in the same batch and with origin `sync`. */
   readonly keepAs?: string
 }
+
+export interface UntagOptions extends TagOptions, LastLook {}
 
 export interface PutOptions extends MoveOptions {
   readonly tag?: string

@@ -41,6 +41,7 @@ export function createTags({ records, log, now }: TagsDeps): Tags {
         const current = await getTag(records, repository, tag)
         refuseOther(keys.tag(repository, tag), current, options)
         if (!current) return false
+        await options.lastLook?.()
         dropTag(draft, { repository, tag, current, options })
         await keepFormer(repository, draft, current, options)
       })

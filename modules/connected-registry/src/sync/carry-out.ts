@@ -58,8 +58,6 @@ export async function carryOut(
   })
   await inParallel(departures, parallelSteps, run)
   for (const planned of removalsAbove) await run(planned)
-  // What arrived may have taken hours: nothing goes that clients have put back meanwhile.
-  if (tags.length + manifests.size > 0) await context.outbound.catchUp()
   await inParallel(tags, parallelSteps, run)
   const held = Array.from(failed.keys()).flatMap(({ local }) => local ?? [])
   const doomed = new Set(manifests.keys())

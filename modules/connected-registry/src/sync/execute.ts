@@ -136,9 +136,9 @@ async function freeConflictTag({ registry, repository }: ExecuteContext, tag: st
 async function remove(context: ExecuteContext, planned: PlannedStep): Promise<boolean> {
   const { registry, bases, outbound, repository } = context
   const { reference, local, record } = planned
-  // Also where nothing had changed here: what was deleted and put back since looks as the plan saw it.
+  // Also where nothing had changed here: what was deleted and put back since, maybe in this moment, looks as the plan saw it.
   const along = together(bases.forgotten(repository, reference), outbound.settled(repository, reference, record))
-  const options = { origin: 'parent', along } as const
+  const options = { origin: 'parent', along, lastLook: outbound.catchUp } as const
   const digest = parseDigest(reference)
   if (!digest) return registry.tags.remove(repository, reference, { ...options, expect: local })
   // Tags that had to go were steps of their own: one that is there now is a client's, or moved above and not looked at yet.

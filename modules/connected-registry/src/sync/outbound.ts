@@ -60,14 +60,16 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
     const head = changes.head()
     const stored = await records.get(keys.outboundCursor)
     let cursor = typeof stored === 'number' ? stored : 0
-    // Ahead of the head it is of another log.
-    for (let isDone = cursor === head; !isDone; ) {
+    for (let isDone = false; !isDone; ) {
+      // Also where the head is no further: a change can be read a moment before whoever made it is told, and the head moves.
       const page = await changes.since(cursor, pageSize)
-      // What was trimmed is told by what was agreed on; the head was noted before that is compared.
+      // What was trimmed, or is of another log, is told by what was agreed on; the head was noted before that is compared.
       if (page === 'trimmed') await compareAll({ registry, records, sequence: head })
       const read = page === 'trimmed' ? [] : page
       isDone = read.length < pageSize
-      cursor = Math.max(isDone ? head : 0, read.at(-1)?.sequence ?? 0)
+      const next = page === 'trimmed' ? head : Math.max(cursor, isDone ? head : 0, read.at(-1)?.sequence ?? 0)
+      if (next === cursor) return
+      cursor = next
       await records.commit({ put: [...(await noted(read)), [keys.outboundCursor, cursor]] })
     }
   }
