@@ -21,6 +21,10 @@ const layerBytes = 1024 * 1024
 const largeLayers = 20
 const readers = 4
 const stateMs = 60_000
+/** Below that many the slowest of a hundred says nothing. */
+const leastPulls = 200
+/** How often an image twice as large is brought, where the last one was here before there were so many. */
+const doublings = 4
 
 /** What clients feel of sync: while the parent hangs, and while it gives all it has. */
 export async function measureReaders(part: SyncPart): Promise<readonly Fact[]> {
@@ -74,8 +78,8 @@ interface Site {
   readonly scale: SyncPart['scale']
   /** p99 in milliseconds of what the readers do one after the other. */
   pulls(): Promise<number>
-  manifests(until: Pick<LoadOptions, 'milliseconds' | 'isOver'>): Promise<number>
-  /** One repository more; resolves when its round is under way. */
+  manifests(until: Pick<LoadOptions, 'milliseconds' | 'isOver'>): Promise<Readonly<{ p99: number; count: number }>>
+  /** One repository more; resolves when its round is under way, or over already. */
   widen(repository: string): Promise<SyncUnderWay>
   stop(): Promise<void>
 }
@@ -99,9 +103,9 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
   await module.start()
   await firstRound(module)
   const authorize = createAuthorizer(port, benchUser)
-  const p99 = async (options: Omit<LoadOptions, 'port' | 'connections'>) => {
+  const load = async (options: Omit<LoadOptions, 'port' | 'connections'>) => {
     const { latencies } = await applyLoad({ port, connections: readers, ...options })
-    return percentile(latencies, 0.99)
+    return { p99: percentile(latencies, 0.99), count: latencies.length }
   }
   return {
     parent,
@@ -113,13 +117,13 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
         await pullImage({ connection, repository: pulled, authorization }, image, 'latest')
         return 1
       }
-      return p99({ milliseconds: scale.requestMs * 3, operation: pull })
+      return (await load({ milliseconds: scale.requestMs * 3, operation: pull })).p99
     },
     async manifests(until) {
       const authorization = await authorize(pulled)
       const get = (connection: Connection) =>
         read({ connection, repository: pulled, authorization }, 'GET', 'manifests/latest')
-      return p99({ ...until, operation: get })
+      return load({ ...until, operation: get })
     },
     async widen(repository) {
       repositories.push(repository)
@@ -130,7 +134,7 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
         isOver = true
       })
       await writeOurSettings(at.place, { repositories, ...more })
-      await syncing(port)
+      await Promise.race([syncing(port, () => isOver), ended])
       return { isOver: () => isOver, ended }
     },
     stop: async () => void (await module.stop())
@@ -143,17 +147,18 @@ async function pushSmall({ host }: ForeignRegistry, repository: string, image: I
   connection.close()
 }
 
-/** As anybody sees it who may log in. */
-async function syncing(port: number): Promise<void> {
+/** As anybody sees it who may log in; looks no more once `isOver`. */
+async function syncing(port: number, isOver: () => boolean): Promise<void> {
   const headers = `Authorization: Basic ${Buffer.from(`${benchUser.name}:${benchUser.password}`).toString('base64')}\r\n`
   const until = performance.now() + stateMs
   const connection = await openConnection(port)
-  for (;;) {
+  while (!isOver()) {
     const { body } = await connection.send({ method: 'GET', path: '/status', headers, keepBody: true })
-    if (/"connectionState":\s*"Syncing"/.test(body)) return connection.close()
+    if (/"connectionState":\s*"Syncing"/.test(body)) break
     if (performance.now() > until) throw new Error('no round began')
     await pause(5)
   }
+  connection.close()
 }
 
 /** The parent takes connections and says nothing more, amid a round. */
@@ -171,17 +176,20 @@ async function whileItHangs(site: Site, round: number): Promise<Pair> {
 }
 
 async function duringSync(site: Site, round: number): Promise<Pair> {
-  const { parent, scale } = site
-  const repository = `bench/large-${round}`
-  const layerSize = Math.floor(scale.largeBytes / largeLayers)
-  await pushTo(anImageOf({ seed: repository, layers: largeLayers, layerSize }), {
-    url: parent.url,
-    repository,
-    tag: 'latest'
-  })
+  for (let doubled = 0; doubled <= doublings; doubled++) {
+    const pair = await duringSyncOf(site, `bench/large-${round}-${doubled}`, site.scale.largeBytes * 2 ** doubled)
+    if (pair) return pair
+  }
+  throw new Error(`an image is here before ${leastPulls} manifests: bring more`)
+}
+
+/** Undefined: it was over too soon. */
+async function duringSyncOf({ parent, scale, ...site }: Site, repository: string, bytes: number) {
+  const image = anImageOf({ seed: repository, layers: largeLayers, layerSize: Math.floor(bytes / largeLayers) })
+  await pushTo(image, { url: parent.url, repository, tag: 'latest' })
   const idle = await site.manifests({ milliseconds: scale.requestMs * 2 })
   const { isOver, ended } = await site.widen(repository)
   const busy = await site.manifests({ isOver })
   await ended
-  return [idle, busy]
+  return busy.count < leastPulls ? undefined : ([idle.p99, busy.p99] as const)
 }

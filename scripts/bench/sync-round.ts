@@ -86,13 +86,19 @@ function reasonsOf({ lines }: ModuleProcess): string {
   return lines.flatMap(({ reason }) => (typeof reason === 'string' ? [reason] : [])).join('; ')
 }
 
-/** The next round that ends. */
-export async function nextRound(module: ModuleProcess): Promise<Readonly<{ ended: LogLine; lines: LogLine[] }>> {
+/** The next round that ends and has brought so many images at least, with what it said. */
+export async function nextRound(
+  module: ModuleProcess,
+  artifacts = 0
+): Promise<Readonly<{ ended: LogLine; lines: readonly LogLine[] }>> {
   const known = new Set(module.lines)
-  const isNext = (each: LogLine) => each.msg === 'iteration ended' && !known.has(each)
-  const ended = await module.line(isNext, AbortSignal.timeout(roundMs))
+  const isEnd = ({ msg }: LogLine) => msg === 'iteration ended'
+  const isEnough = (each: LogLine) => each.result !== 'Succeeded' || Number(each.artifacts) >= artifacts
+  const isWanted = (each: LogLine) => isEnd(each) && !known.has(each) && isEnough(each)
+  const ended = await module.line(isWanted, AbortSignal.timeout(roundMs))
   if (ended.result !== 'Succeeded') throw new Error(`the round ended with ${ended.result}: ${reasonsOf(module)}`)
-  return { ended, lines: module.lines.filter((each) => !known.has(each)) }
+  const upTo = module.lines.slice(0, module.lines.indexOf(ended))
+  return { ended, lines: upTo.slice(upTo.findLastIndex(isEnd) + 1) }
 }
 
 export interface ModuleSettings extends SyncPlace {
