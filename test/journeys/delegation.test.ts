@@ -42,8 +42,7 @@ test('a token of the cloud that nobody configured works on site, without the clo
   await skopeo.login()
   // Used a moment ago: it may be taken back as soon as the cloud answers.
   await world.cloud!.start()
-  await reachingRound(journey)
-  await world.registry.line(({ msg }) => msg === 'client token revoked by the parent', patience())
+  await roundsUntilLogged(journey, 'client token revoked by the parent')
   await assert.rejects(skopeo.login(), /unauthorized|401|invalid username/i)
   await assert.rejects(skopeo.digest('demo/app:1.0'), /unauthorized|401|invalid username/i)
 })
@@ -93,7 +92,11 @@ async function tokenOf(world: World, name: string) {
   return { status: answer.status, text: await answer.text() }
 }
 
-/** The link's breaker leaves the cloud alone for some seconds after it was away. */
-async function reachingRound({ round }: Journey): Promise<void> {
-  for await (const _ of every(500)) if ((await round()).result === 'Succeeded') return
+/** A round asks again about what was used; the link's breaker leaves the cloud alone for some seconds after it was away. */
+async function roundsUntilLogged({ world, round }: Journey, msg: string): Promise<void> {
+  const isLogged = () => world.registry.lines.some((line) => line.msg === msg)
+  for await (const _ of every(500, undefined, { signal: patience() })) {
+    if (isLogged()) return
+    await round()
+  }
 }

@@ -163,6 +163,8 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   }
 
   function ended({ result }: IterationSummary): void {
+    // A parent that was away answers again: what was used meanwhile waits for its word.
+    if (result === 'Succeeded') void delegation.recheck()
     const { connection } = settings()
     const above = parents.current()?.gateway.standing
     // What the parent has not got yet is missing here as well.
