@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { connect as secureConnect, type TLSSocket } from 'node:tls'
 import { createDoorServer, type TlsVersions } from '../../modules/api-proxy/src/server.ts'
 import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
-import { aDoor, aRegistry, ask, openSocket, silentLog } from './open-door.ts'
+import { aDoor, aRegistry, ask, openSocket, received, silentLog } from './open-door.ts'
 
 const authority = await createCertificateAuthority()
 const bothVersions = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' } as const
@@ -104,11 +104,11 @@ test('stopping refuses connections, closes idle ones and lets a running answer f
   await once(idle.resume(), 'close')
   await assert.rejects(ask(door.port, '/v2/'), { code: 'ECONNREFUSED' })
   answer.end('the whole answer')
-  let received = ''
-  for await (const chunk of running) received += chunk
+  let text = ''
+  for await (const chunk of running) text += chunk
   await stopped
 
-  assert.match(received, /the whole answer/)
+  assert.match(text, /the whole answer/)
 })
 
 test('stopping does not cut an answer that is ended but not yet sent', async (t) => {
@@ -122,11 +122,11 @@ test('stopping does not cut an answer that is ended but not yet sent', async (t)
   await once(slow, 'readable')
 
   const stopped = door.server.stop(patient())
-  let received = 0
-  for await (const chunk of slow) received += chunk.length
+  let bytes = 0
+  for await (const chunk of slow) bytes += chunk.length
   await stopped
 
-  assert.ok(received > size, `${received} bytes`)
+  assert.ok(bytes > size, `${bytes} bytes`)
 })
 
 test('stopping closes a TLS connection that never shook hands', async (t) => {
@@ -153,6 +153,25 @@ test('what is still running when the time is over is cut, not ended', async (t) 
   deadline.abort()
 
   await Promise.all([stopped, failed])
+})
+
+test('nothing waits for the rest of a request whose connection was cut', async (t) => {
+  const waits = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+  const registry = await aRegistry(t, (_, answer) => answer.writeHead(403).end())
+  const door = await aDoor(t, registry.port)
+  const before = waits()
+  const client = await openSocket(t, door.port)
+  client.setEncoding('latin1').write('PUT /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n')
+  const answer = await received(client, '\r\n\r\n')
+  const waiting = waits()
+
+  const cut = once(client, 'close')
+  await Promise.all([door.server.stop(AbortSignal.abort()), registry.stop(), cut])
+  await new Promise(setImmediate)
+
+  assert.match(answer, /^HTTP\/1\.1 403 /)
+  assert.ok(waiting > before, 'the rest was waited for')
+  assert.equal(waits(), before)
 })
 
 test('a client that never finishes its head is cut off', async (t) => {

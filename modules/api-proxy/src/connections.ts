@@ -60,16 +60,23 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 function readRest(request: IncomingMessage, limitMs: number, done: () => void): void {
-  if (request.complete || request.socket.destroyed) {
+  const { socket } = request
+  if (request.complete || socket.destroyed) {
     done()
     return
   }
-  const timer = setTimeout(() => request.socket.destroy(), limitMs)
-  finished(request, () => {
-    clearTimeout(timer)
-    done()
-  })
+  const timer = setTimeout(() => socket.destroy(), limitMs)
+  const forget = finished(request, over)
+  // Of a request whose answer is out Node does not say that its connection went.
+  socket.once('close', over)
   // Whoever read it would pause it on leaving.
   request.unpipe()
   request.resume()
+
+  function over(): void {
+    clearTimeout(timer)
+    forget()
+    socket.off('close', over)
+    done()
+  }
 }
