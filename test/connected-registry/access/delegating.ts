@@ -7,6 +7,7 @@ import {
   type Delegation,
   type DelegationOptions
 } from '../../../modules/connected-registry/src/access/delegation.ts'
+import { hashPassword } from '../../../modules/connected-registry/src/access/passwords.ts'
 import { loadSigningKeys } from '../../../modules/connected-registry/src/access/signing-keys.ts'
 import { parseTokenNamePattern } from '../../../modules/connected-registry/src/access/token-names.ts'
 import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
@@ -121,6 +122,8 @@ export async function aDelegatingSite(
     onChange: () => void changes.dispatchEvent(new Event('change')),
     log,
     now: () => now,
+    // As cheap as a hash may be: what is shown here is who is asked, and when.
+    hash: (password) => hashPassword(password, 12),
     async wait(milliseconds, signal) {
       waits.push(milliseconds)
       if (site.patience === 'endless') await once(signal, 'abort')

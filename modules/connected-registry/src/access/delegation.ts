@@ -4,6 +4,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { type AttemptLimits, createAttempts } from './attempts.ts'
 import { type Login, secretOf } from './credentials.ts'
 import { type DelegatedToken, type DelegatedTokens, lastProof, tokenOf } from './delegated-tokens.ts'
+import { hashPassword } from './passwords.ts'
 import { createProofs, type Outcome, type Prover } from './proofs.ts'
 import { createRechecks } from './rechecks.ts'
 import { createRemembered } from './remembered.ts'
@@ -69,6 +70,8 @@ export interface DelegationOptions {
   readonly now?: () => number
   readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>
   readonly limits?: AttemptLimits
+  /** What is kept of a password. */
+  readonly hash?: (password: string) => Promise<string>
 }
 
 const none: readonly Token[] = []
@@ -95,8 +98,8 @@ export function createDelegation(options: DelegationOptions): Delegation {
   let cached: { readonly of: readonly unknown[]; readonly tokens: readonly Token[] } = { of: [], tokens: [] }
   const prover = () => watched(options.prover())
   const keptForMs = () => rules().keptForMs
-  const { repositories } = options
-  const proofs = createProofs({ records, keptForMs, covers, prover, repositories, onChange, log, now, signal })
+  const { repositories, hash = hashPassword } = options
+  const proofs = createProofs({ records, keptForMs, covers, prover, repositories, onChange, log, now, hash, signal })
   const rechecks = createRechecks({ check: proofs.check, log, now, signal })
 
   function covers(name: string): boolean {

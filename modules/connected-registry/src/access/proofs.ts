@@ -5,7 +5,6 @@ import { createKeyedTurns } from '../storage/turns.ts'
 import { type ScopeAction, scopeActions } from './authorize.ts'
 import type { NameAndPassword } from './credentials.ts'
 import { type DelegatedToken, type DelegatedTokens, lastProof } from './delegated-tokens.ts'
-import { hashPassword } from './passwords.ts'
 
 /** The parent as the judge of credentials. Each call throws where it did not say: then nothing changes here. */
 export interface Prover {
@@ -47,6 +46,8 @@ export interface ProofsOptions {
   readonly onChange: () => void
   readonly log: Log
   readonly now: () => number
+  /** What is kept of a password. */
+  readonly hash: (password: string) => Promise<string>
   readonly signal: AbortSignal
 }
 
@@ -65,7 +66,7 @@ export function createProofs(options: ProofsOptions): Proofs {
     if (!asked) return { kind: 'unknown' }
     if (!(await asked.isValid(credential, signal))) return { kind: 'refused' }
     const granted = await grantsFrom(asked, credential)
-    const hash = await hashPassword(credential.password)
+    const hash = await options.hash(credential.password)
     return inTurn(credential.name, () => note(asked, credential.name, hash, granted))
   }
 
