@@ -25,7 +25,7 @@ suite('a run that is recorded below the program', { skip: skipWithout(['strace']
 
   test('leaves a whole store wherever the process is killed', async (t) => {
     const { length } = run.recording.operations
-    const cuts = Array.from({ length: 40 }, (_, index) => Math.round((index * length) / 39))
+    const cuts = Array.from({ length: 25 }, (_, index) => Math.round((index * length) / 24))
 
     const failures = await replayKills(run.recording, workload, cuts)
 
@@ -34,7 +34,7 @@ suite('a run that is recorded below the program', { skip: skipWithout(['strace']
   })
 
   test('leaves a whole store wherever the power fails, whatever of the unsynced is lost', async (t) => {
-    const seeds = Array.from({ length: 100 }, (_, index) => index)
+    const seeds = Array.from({ length: 50 }, (_, index) => index)
 
     const failures = await replayPowerCuts(run.recording, workload, { seeds })
 
