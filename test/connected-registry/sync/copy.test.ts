@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type {
@@ -155,4 +156,46 @@ test('without places one manifest comes after the other', async () => {
   await copyManifest(job, digestOf(index), signal)
 
   assert.deepEqual(meter.most, { manifests: 1, listings: 1 })
+})
+
+test('referrers are asked for while the content of their subject comes', async () => {
+  const image = platforms[0]!
+  const { job, manifests } = createJob((value) => Promise.resolve(value), 0)
+  const asked = Promise.withResolvers<void>()
+  const source: ContentSource = {
+    ...job.source,
+    referrers(subject, until) {
+      if (subject === digestOf(image)) asked.resolve()
+      return job.source.referrers(subject, until)
+    }
+  }
+  const target: ContentTarget = {
+    ...job.target,
+    async putBlob(...blob) {
+      await asked.promise
+      await job.target.putBlob(...blob)
+    }
+  }
+
+  await copyManifest({ ...job, source, target }, digestOf(image), signal)
+
+  assert.ok(manifests.has(digestOf(signatures[0]!)))
+})
+
+test('a copy that fails leaves no question behind', async () => {
+  const { job } = createJob((value) => Promise.resolve(value), 0)
+  let ended = false
+  const source: ContentSource = {
+    ...job.source,
+    referrers: (_, until) =>
+      once(until, 'abort').then(() => {
+        ended = true
+        throw until.reason
+      })
+  }
+  const target: ContentTarget = { ...job.target, putBlob: () => Promise.reject(new Error('full')) }
+
+  await assert.rejects(copyManifest({ ...job, source, target }, digestOf(platforms[0]!), signal), /full/)
+
+  assert.ok(ended)
 })

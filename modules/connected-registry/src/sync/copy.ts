@@ -2,6 +2,7 @@ import type { ContentSource, ContentTarget } from '../protocol/content.ts'
 import type { ChildChoice, Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { type Manifest, parseManifest } from '../protocol/manifest.ts'
+import { createEarlyReferrers, type EarlyReferrers } from './early-referrers.ts'
 import { inFreePlaces, type Places } from './places.ts'
 import { isLinkFailure, isPassing } from './problems.ts'
 
@@ -31,6 +32,11 @@ export interface CopyJob {
   readonly onBrokenReferrer?: (subject: Digest, error: unknown) => void
 }
 
+/** One copy of a tree whose referrers travel with it. */
+interface TreeJob extends CopyJob {
+  readonly early?: EarlyReferrers
+}
+
 /** The source does not hold what one of its own manifests names, or the tree is deeper than any real one. */
 export class CopyError extends Error {
   override readonly name = 'CopyError'
@@ -48,15 +54,22 @@ const depthLimit = 16
 
 /** Copies a manifest with all it names, children before parents, and every referrer on the way. */
 export async function copyManifest(job: CopyJob, digest: Digest, signal: AbortSignal): Promise<void> {
-  const copied = await copyTree(job, digest, signal)
-  const subjects = [...new Set([...copied, digest])]
-  await inFreePlaces(subjects, job.places, (subject) => copyReferrers(job, subject, signal))
+  const early = createEarlyReferrers(job.source, signal)
+  const copying = { ...job, early }
+  try {
+    const copied = await copyTree(copying, digest, signal)
+    const subjects = [...new Set([...copied, digest])]
+    await inFreePlaces(subjects, job.places, (subject) => copyReferrers(copying, subject, signal))
+  } finally {
+    await early.end()
+  }
 }
 
 /** Brings what refers to a manifest, and what refers to that. */
-export async function copyReferrers(job: CopyJob, subject: Digest, signal: AbortSignal, depth = 0): Promise<void> {
+export async function copyReferrers(job: TreeJob, subject: Digest, signal: AbortSignal, depth = 0): Promise<void> {
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', subject)
-  const referrers = await unlessBroken(job, subject, signal, () => job.source.referrers(subject, signal))
+  const list = () => job.early?.take(subject) ?? job.source.referrers(subject, signal)
+  const referrers = await unlessBroken(job, subject, signal, list)
   await inFreePlaces(referrers ?? [], job.places, async ({ digest }) => {
     if (await job.target.hasManifest(digest)) return
     await unlessBroken(job, subject, signal, async () => {
@@ -84,7 +97,7 @@ async function unlessBroken<T>(job: CopyJob, subject: Digest, signal: AbortSigna
  * skipped, for a manifest is only ever there with everything below it.
  */
 export async function copyTree(
-  job: CopyJob,
+  job: TreeJob,
   digest: Digest,
   signal: AbortSignal,
   depth = 0
@@ -106,7 +119,8 @@ function onceEach<T>(known: Map<string, Promise<T>>, key: string, start: () => P
   return started
 }
 
-async function bringTree(job: CopyJob, digest: Digest, signal: AbortSignal, depth: number): Promise<readonly Digest[]> {
+async function bringTree(job: TreeJob, digest: Digest, signal: AbortSignal, depth: number): Promise<readonly Digest[]> {
+  job.early?.ask(digest)
   const stored = await job.source.manifest({ kind: 'digest', digest }, signal)
   if (!stored) throw new CopyError('CONTENT_MISSING', digest)
   const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType)
