@@ -47,6 +47,25 @@ test('acr: an idle round with an access token that is over renews it once for al
   )
 })
 
+test('plain: a parent that may have no metadata is asked for its tags at the same time, and once', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', repositories)
+  fill(cloud)
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  cloud.faults.add({ path: /^\/acr\/v1\/plant/ }, { kind: 'hang', until })
+  const site = await openSite(t, connection, repositories)
+
+  const running = site.sync()
+  await cloud.nextRequest({ path: /tags\/list$/ }, AbortSignal.timeout(10_000))
+  goOn()
+
+  assert.equal((await running).result, 'Succeeded')
+  const lists = cloud.requests.filter(({ route, status }) => route === 'tags' && status === 200)
+  assert.deepEqual(
+    lists.map(({ url }) => url),
+    repositories.map((name) => `/v2/${name}/tags/list`)
+  )
+})
+
 test('acr: an untag costs one list of tags, of that repository', async (t) => {
   const { connection, cloud } = await openCloud(t, 'acr', repositories)
   fill(cloud)

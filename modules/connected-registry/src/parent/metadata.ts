@@ -9,6 +9,8 @@ import { type ParentLink, scopes, urlOf } from './parent-link.ts'
 
 /** What ACR's metadata API knows of a repository (`/acr/v1`); a plain registry has none. Times are RFC 3339. */
 export interface Metadata {
+  /** Whether this parent has the API: it gave proof, or it had none lately. */
+  isKnown(): boolean
   /** Undefined: ACR does not know the repository. `unsupported`: this parent has no metadata API we can use. */
   attributes(repository: string, signal: AbortSignal): Promise<RepositoryAttributes | 'unsupported' | undefined>
   /** Complete or ParentError, as every list here; UNSUPPORTED where `attributes` says so. */
@@ -85,6 +87,7 @@ export function createMetadata(link: ParentLink): Metadata {
   }
 
   return {
+    isKnown: () => support.isProven() || support.isMissing(),
     async attributes(repository, signal) {
       if (support.isMissing()) return 'unsupported'
       const url = urlOf(link, `/acr/v1/${repository}`)

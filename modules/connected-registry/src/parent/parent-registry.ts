@@ -58,6 +58,8 @@ export interface ParentRepository extends ContentSource {
   resolveDigest(digest: Digest, signal: AbortSignal): Promise<Descriptor | undefined>
   /** Complete when it ends; throws otherwise, also after some tags. */
   listTags(signal: AbortSignal): AsyncIterable<string>
+  /** Whether it is known if the parent has ACR's metadata. */
+  isMetadataKnown(): boolean
   /** ACR's metadata. Undefined: ACR does not know the repository. */
   attributes(signal: AbortSignal): Promise<RepositoryAttributes | 'unsupported' | undefined>
   tagEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<TagEntry>
@@ -112,6 +114,7 @@ function repository(link: ParentLink, metadata: Metadata, name: string): ParentR
     resolveDigest: (digest, signal) =>
       headManifest(link, { repository: name, reference: { kind: 'digest', digest }, signal }),
     listTags: (signal) => listTags(link, name, signal),
+    isMetadataKnown: metadata.isKnown,
     attributes: (signal) => metadata.attributes(name, signal),
     tagEntries: (signal, order) => metadata.tagEntries(name, signal, order),
     manifestEntries: (signal, order) => metadata.manifestEntries(name, signal, order),

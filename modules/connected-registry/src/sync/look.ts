@@ -1,7 +1,9 @@
+import type { RepositoryAttributes } from '../parent/metadata.ts'
 import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import type { Digest } from '../protocol/digest.ts'
 import type { Looked } from './bases.ts'
+import { listEarly } from './early-tags.ts'
 import { lookByMetadata } from './look-by-metadata.ts'
 import { inParallel } from './places.ts'
 import { isLinkFailure } from './problems.ts'
@@ -49,11 +51,30 @@ export interface LookOptions {
 
 const parallelTags = 24
 
-/** Undefined: nothing changed since `previous`. */
+/**
+ * Undefined: nothing changed since `previous`. A parent that may have no metadata is asked for its tags at the same time, a round
+ * trip less before anything comes.
+ */
 export async function look(repository: ParentRepository, options: LookOptions): Promise<ParentView | undefined> {
+  const { signal } = options
+  const isKnown = repository.isMetadataKnown()
+  const asked = repository.attributes(signal)
+  const early = isKnown ? undefined : listEarly(repository, signal)
+  try {
+    const attributes = await asked
+    if (attributes !== 'unsupported') return await lookByAttributes(repository, attributes, options)
+    return await lookByTags(repository, early?.tags ?? repository.listTags(signal), options)
+  } finally {
+    await early?.end()
+  }
+}
+
+async function lookByAttributes(
+  repository: ParentRepository,
+  attributes: RepositoryAttributes | undefined,
+  options: LookOptions
+): Promise<ParentView | undefined> {
   const { epoch, previous, thorough = false, signal } = options
-  const attributes = await repository.attributes(signal)
-  if (attributes === 'unsupported') return lookByTags(repository, options)
   if (!attributes) throw new RepositoryUnknownError(repository.name)
   const looked: Looked = { epoch, ...attributes }
   const isUnchanged = previous !== undefined && isSame(previous, looked)
@@ -91,9 +112,13 @@ function isSame(a: Looked, b: Looked): boolean {
   )
 }
 
-async function lookByTags(repository: ParentRepository, { selection, signal }: LookOptions): Promise<ParentView> {
+async function lookByTags(
+  repository: ParentRepository,
+  list: AsyncIterable<string>,
+  { selection, signal }: LookOptions
+): Promise<ParentView> {
   const names: string[] = []
-  for await (const tag of repository.listTags(signal)) names.push(tag)
+  for await (const tag of list) names.push(tag)
   const common = { isNews: false }
   if (!selection) return { ...common, ...(await resolveTags(repository, names, signal)), unwanted: new Set() }
   const chosen = selection.choose(names.map((name) => ({ name })))
