@@ -30,17 +30,18 @@ export async function writeGathered(
   write: (block: Uint8Array) => Promise<void>
 ): Promise<void> {
   let filling = blocks.take()
-  let resting = blocks.take()
   let used = 0
   let writing: Promise<void> = Promise.resolve()
 
+  /** Content that comes slowly takes one block most of the time: the second one only as long as the first is being written. */
   async function flush(): Promise<void> {
     await writing
     if (used === 0) return
-    writing = write(filling.subarray(0, used))
+    const full = filling
+    writing = write(full.subarray(0, used)).finally(() => blocks.give(full))
     // Awaited by the next flush; until then a failure is not an unhandled one.
     writing.catch(() => undefined)
-    ;[filling, resting] = [resting, filling]
+    filling = blocks.take()
     used = 0
   }
 
@@ -57,8 +58,7 @@ export async function writeGathered(
     }
   } finally {
     await flush()
-    await writing
-    blocks.give(filling)
-    blocks.give(resting)
+      .then(() => writing)
+      .finally(() => blocks.give(filling))
   }
 }

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import {
+  type Blocks,
+  blockSize,
+  createBlocks,
+  writeGathered
+} from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
+import { randomBytes } from '../../fixtures/random-bytes.ts'
+
+const bytes = randomBytes('gathered', 2.5 * blockSize)
+const chunkBytes = 300_000
+
+/** Blocks, and how many of them are out. */
+function createMeter(): Blocks & { readonly out: number } {
+  const blocks = createBlocks()
+  let out = 0
+  return {
+    take() {
+      out++
+      return blocks.take()
+    },
+    give(block) {
+      out--
+      blocks.give(block)
+    },
+    get out() {
+      return out
+    }
+  }
+}
+
+async function* inChunks(before: () => Promise<void> = async () => {}): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    await before()
+    yield bytes.subarray(at, at + chunkBytes)
+  }
+}
+
+test('content is written in whole blocks and in order, and its blocks are given back', async () => {
+  const blocks = createMeter()
+  const written: Buffer[] = []
+
+  await writeGathered(inChunks(), blocks, async (block) => void written.push(Buffer.from(block)))
+
+  assert.deepEqual(
+    written.map(({ length }) => length),
+    [blockSize, blockSize, blockSize / 2]
+  )
+  assert.ok(Buffer.concat(written).equals(bytes))
+  assert.equal(blocks.out, 0)
+})
+
+test('content that comes slower than it is written takes one block', async () => {
+  const blocks = createMeter()
+  const held: number[] = []
+
+  const slowly = async () => {
+    await turnOfLoop()
+    held.push(blocks.out)
+  }
+  await writeGathered(inChunks(slowly), blocks, async () => undefined)
+
+  assert.equal(Math.max(...held), 1)
+})
+
+test('where writing fails no block is lost, and what failed is thrown', async () => {
+  const blocks = createMeter()
+
+  await assert.rejects(
+    writeGathered(inChunks(), blocks, () => Promise.reject(new Error('full'))),
+    /full/
+  )
+
+  assert.equal(blocks.out, 0)
+})
