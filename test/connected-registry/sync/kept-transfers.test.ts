@@ -25,7 +25,8 @@ async function aProcess(
 ) {
   const { at = start, leastBytes = 1 } = options
   const journal = await openTransferJournal({ blobs, records, leastBytes, now: () => new Date(at) })
-  const transfers = createTransfers({ blobs, journal, concurrency: 4, attempts: 1, pauseMs: () => 0, ...options })
+  const usual = { concurrency: 4, smallBytes: 0, attempts: 1, pauseMs: () => 0 }
+  const transfers = createTransfers({ blobs, journal, ...usual, ...options })
   const bring = ({ descriptor }: TestBlob, source: ContentSource) => transfers.bring(descriptor, source, signal)
   return { journal, bring }
 }
@@ -220,16 +221,57 @@ test('parts that came before a failure are not fetched again', async () => {
   assert.deepEqual(await contentOf(store.blobs, blob), Buffer.from(blob.bytes))
 })
 
-test('a parent that gives no parts brings the blob in one piece', async () => {
+for (const concurrency of [1, 4]) {
+  test(`a parent that gives no parts brings the blob in one piece, with ${concurrency} at once`, async () => {
+    const store = aStore()
+    const blob = aBlob('large', 1000)
+    const source = createBlobSource({ blobs: [blob], ranges: false })
+    const { bring } = await aProcess(store, { partBytes: 50, pace: longLink, concurrency })
+
+    await bring(blob, source)
+
+    assert.deepEqual(await contentOf(store.blobs, blob), Buffer.from(blob.bytes))
+    assert.equal(source.held, 0)
+    assert.ok(source.requests.length <= concurrency + 1)
+  })
+}
+
+test('while other blobs have all the places a large one comes in order, several parts at a time', async () => {
   const store = aStore()
-  const blob = aBlob('large', 200)
-  const source = createBlobSource({ blobs: [blob], ranges: false })
-  const { bring } = await aProcess(store, { partBytes: 50, pace: longLink })
+  const [large, other] = [aBlob('large', 1000), aBlob('other', 40)]
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  const source = createBlobSource({ blobs: [large, other], deliveries: [{ until }] })
+  const { bring } = await aProcess(store, { partBytes: 100, pace: longLink, concurrency: 2 })
 
-  await bring(blob, source)
+  const held = bring(other, source)
+  await bring(large, source)
+  goOn()
+  await held
 
-  assert.deepEqual(await contentOf(store.blobs, blob), Buffer.from(blob.bytes))
-  assert.equal(source.held, 0)
+  assert.deepEqual(
+    source.requests.slice(1).map(({ offset, last }) => [offset, last]),
+    [
+      [0, 399],
+      [400, 799],
+      [800, undefined]
+    ]
+  )
+  assert.deepEqual(await contentOf(store.blobs, large), Buffer.from(large.bytes))
+})
+
+test('small blobs do not wait for large ones', async () => {
+  const store = aStore()
+  const [large, small] = [aBlob('large', 200), aBlob('small', 40)]
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  const source = createBlobSource({ blobs: [large, small], deliveries: [{ until }] })
+  const { bring } = await aProcess(store, { concurrency: 1, smallBytes: 40 })
+
+  const held = bring(large, source)
+  await bring(small, source)
+
+  assert.deepEqual(await contentOf(store.blobs, small), Buffer.from(small.bytes))
+  goOn()
+  await held
 })
 
 test('who waits for a place gets it before the next part of a large blob', async () => {

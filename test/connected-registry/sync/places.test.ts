@@ -54,6 +54,7 @@ test('places: who waits enters in order, never too many at once, and whoever giv
           held,
           inside.toSorted((a, b) => a - b)
         )
+        assert.equal(places.isFree, inside.length < count)
       }
     }),
     { numRuns: 200 }

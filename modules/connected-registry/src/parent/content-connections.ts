@@ -43,7 +43,7 @@ export interface ContentConnectionsOptions {
   readonly onSocket: (socket: Socket) => void
 }
 
-const idleLimit = 16
+const idleLimit = 20
 /** Less than servers keep one that says nothing. */
 const restMs = 4_000
 const knownLimit = 64

@@ -70,6 +70,8 @@ export interface EngineOptions {
   readonly isFed?: () => boolean
 }
 
+/** Each takes about 2 MiB of memory. Over a long link an image of twenty layers comes in the time that one of them takes. */
+const parallelContents = 20
 /** Every so many rounds, what is here is looked at too, and referrers are asked for where the parent lists tags only. */
 const thoroughEvery = 10
 const unwantedAfterMs = 24 * 3_600_000
@@ -80,7 +82,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   const { registry, blobs, records, bases, outbound, journal, board, log, onIteration, onEnded } = options
   const { clock = systemWallClock, random = Math.random, prepare = async () => {}, isFed = () => false } = options
   const onBytes = (bytes: number) => board.arrived({ bytes })
-  const transfers = createTransfers({ blobs, journal, concurrency: 16, ...options.transfer, onBytes })
+  const transfers = createTransfers({ blobs, journal, concurrency: parallelContents, ...options.transfer, onBytes })
   const places = createSyncPlaces()
   let memory = createRoundMemory()
   let wish: SyncWish | undefined

@@ -5,6 +5,8 @@ export interface Places {
   take(signal: AbortSignal): Promise<() => void>
   /** At once or not at all. */
   takeFree(): (() => void) | undefined
+  /** Whether one could be taken now. */
+  readonly isFree: boolean
   /** How many wait. */
   readonly waiting: number
 }
@@ -29,6 +31,9 @@ export function createPlaces(count: number): Places {
       if (free === 0) return undefined
       free--
       return once(leave)
+    },
+    get isFree() {
+      return free > 0
     },
     get waiting() {
       return waiting.length

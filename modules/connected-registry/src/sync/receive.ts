@@ -29,6 +29,8 @@ export interface Wanted {
 const longestPauseMs = 60_000
 /** Blobs of fewer parts come in one piece. */
 const leastParts = 3
+/** So many come in one request while other blobs have all the places: then it is seen whether some are free by now. */
+const stretchParts = 4
 
 /** Brings what an upload does not hold yet. An attempt that brought bytes is no failure: links are cut often. */
 export async function receive(options: ReceiveOptions, wanted: Wanted): Promise<void> {
@@ -60,9 +62,11 @@ function createReceiver(
     return (await blobs.uploadState(upload)) ?? { size: 0, end: 0, missing: [] }
   }
 
-  async function whole(gap: ByteRange): Promise<void> {
-    const content = await open(gap)
-    await append(content, gap, false)
+  /** The beginning of a gap, or all of it; all of it also where the source gives no parts and would begin anew with the next one. */
+  async function inOrder(range: ByteRange, gap = range): Promise<void> {
+    const content = await open(range)
+    givesParts &&= content.start === range.first
+    await append(content, givesParts ? range : gap, false)
   }
 
   /** One of several at once: a source that begins elsewhere gives no parts, and would give the whole blob to each. */
@@ -123,11 +127,12 @@ function createReceiver(
   async function step(gaps: readonly ByteRange[]): Promise<void> {
     const [gap] = gaps
     if (!gap) return
-    if (!isLarge || !givesParts || pace.isLong === false) return whole(gap)
+    if (!isLarge || !givesParts || pace.isLong === false) return inOrder(gap)
+    // Other blobs fill the link, and what comes in order is hashed as it comes.
+    if (!places.isFree) return inOrder(partsOf(gap, stretchParts * partBytes)[0]!, gap)
     const parts = gaps.flatMap((range) => partsOf(range, partBytes))
-    const [first = gap] = parts
     // The first one tells how long the link is.
-    return pace.isLong && parts.length > 1 ? inParts(parts) : whole(first)
+    return pace.isLong && parts.length > 1 ? inParts(parts) : inOrder(parts[0]!, gap)
   }
 
   return {
@@ -136,7 +141,7 @@ function createReceiver(
       return missing.reduce((sum, { first, last }) => sum - (last + 1 - first), end)
     },
     async receive(): Promise<void> {
-      if (size === 0) return whole({ first: 0, last: -1 })
+      if (size === 0) return inOrder({ first: 0, last: -1 })
       for (let gaps = gapsOf(await state(), size); gaps.length > 0; gaps = gapsOf(await state(), size)) {
         await step(gaps)
       }

@@ -17,8 +17,10 @@ export interface TransferOptions
   extends Partial<Pick<ReceiveOptions, 'attempts' | 'pauseMs' | 'partBytes' | 'onBytes'>> {
   readonly blobs: BlobStore
   readonly journal: TransferJournal
-  /** Connections that bring content at once, over all repositories. */
+  /** Connections that bring content at once, over all repositories; as many more bring small blobs. */
   readonly concurrency: number
+  /** The size up to which a blob is small. */
+  readonly smallBytes?: number
   readonly pace?: Pace
   /** Spans of time. */
   readonly now?: () => number
@@ -29,11 +31,13 @@ const beginnings = 2
 /** A parent whose content is wrong again and again is not asked for it in every round: it costs all its bytes. */
 const spoiledLimit = { rounds: 3, pauseMs: 3_600_000 }
 const usualPartBytes = 8 * 1024 * 1024
+/** They take a round trip and next to no memory, and must not wait for the large ones. */
+const usualSmallBytes = 64 * 1024
 
 export function createTransfers(options: TransferOptions): Transfers {
-  const { blobs, journal, concurrency, now = () => performance.now() } = options
+  const { blobs, journal, concurrency, smallBytes = usualSmallBytes, now = () => performance.now() } = options
   const running = new Map<Digest, Transfer>()
-  const places = createPlaces(concurrency)
+  const [places, smallPlaces] = [createPlaces(concurrency), createPlaces(concurrency)]
   const receiving: ReceiveOptions = {
     attempts: 4,
     pauseMs: jitteredPause,
@@ -79,7 +83,7 @@ export function createTransfers(options: TransferOptions): Transfers {
   }
 
   function begin(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
-    const done = places
+    const done = (descriptor.size <= smallBytes ? smallPlaces : places)
       .take(signal)
       .then((leave) => transfer(descriptor, source, signal).finally(leave))
       .finally(() => running.delete(descriptor.digest))
