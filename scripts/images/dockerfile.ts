@@ -38,7 +38,7 @@ export function readDockerfile(text: string): ImageDescription {
   const all = (name: string) => found.filter(([instruction]) => instruction === name).map(([, value]) => value)
   return {
     workingFolder: all('WORKDIR').at(-1) ?? '/',
-    environment: all('ENV').flatMap((value) => value.split(/\s+/)),
+    environment: all('ENV').flatMap(readVariables),
     user: all('USER').at(-1) ?? 'root',
     ports: all('EXPOSE').map(Number),
     volumes: all('VOLUME'),
@@ -46,6 +46,14 @@ export function readDockerfile(text: string): ImageDescription {
     healthcheck: all('HEALTHCHECK').map(readHealthcheck).at(-1),
     sources: lines.flatMap((line) => /^COPY (modules\/[^/]+\/src) \1$/.exec(line)?.[1] ?? [])
   }
+}
+
+/** `NAME=value NAME="value with spaces"`. */
+function readVariables(value: string): readonly string[] {
+  const variables = value.match(/\w+=(?:"[^"]*"|[^\s"]*)(?=\s|$)/g) ?? []
+  if (variables.join(' ') !== value.replaceAll(/\s+/g, ' '))
+    throw new Error(`ENV ${value} of the Dockerfile is not known here`)
+  return variables.map((variable) => variable.replaceAll('"', ''))
 }
 
 /** `--interval=30s ... CMD ["program"]`, with durations in whole seconds. */

@@ -3,7 +3,7 @@ import { createLog } from '@connected-registry/edge-module/log.ts'
 
 // A module whose behaviour is its first argument; it says what it does on its IPC channel.
 
-const [behaviour = '', drainTimeoutMs = '10000'] = process.argv.slice(2)
+const [behaviour = '', drainTimeoutMs = '10000', restMs] = process.argv.slice(2)
 const say = (text: string) => process.send?.(text)
 const keepAlive = setInterval(() => undefined, 60_000)
 
@@ -11,6 +11,7 @@ runModule({
   name: 'example',
   log: createLog({ module: 'example' }),
   drainTimeoutMs: Number(drainTimeoutMs),
+  restMs: restMs === undefined ? undefined : Number(restMs),
   async start() {
     if (behaviour === 'failsToStart') throw new TypeError('the port is taken')
     if (behaviour === 'startsSlowly') {
@@ -20,6 +21,7 @@ runModule({
     if (behaviour === 'throwsLater') setImmediate(() => JSON.parse('{'))
     if (behaviour === 'rejectsLater') setImmediate(() => void Promise.reject(new RangeError('nobody listens')))
     if (behaviour === 'reports') process.send?.({ report: process.report.getReport() })
+    if (behaviour === 'leavesGarbage') leaveGarbage()
     say('started')
     // Behind everything that waits for the start.
     if (behaviour === 'saysItRuns') setImmediate(() => say('running'))
@@ -36,4 +38,16 @@ async function stop(): Promise<void> {
   say('drained')
   // What is left open does not keep a stopped module alive.
   keepAlive.ref()
+}
+
+/** Says when the pages of it are given back. */
+function leaveGarbage(): void {
+  let garbage: string[] = []
+  while (process.memoryUsage().heapTotal < 64 * 1024 * 1024) garbage.push(...Array.from({ length: 10_000 }, String))
+  garbage = []
+  const watch = setInterval(() => {
+    if (process.memoryUsage().heapTotal > 32 * 1024 * 1024) return
+    clearInterval(watch)
+    say('given back')
+  }, 10)
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { imageEnvironment } from '../simulators/module-process.ts'
 
 const program = new URL('./lifecycle-program.ts', import.meta.url).pathname
 
@@ -145,4 +146,17 @@ test('what was compiled is kept as soon as the module has started, however it en
 
   const kept = await readdir(folder, { recursive: true, withFileTypes: true })
   assert.ok(kept.some((entry) => entry.isFile()))
+})
+
+test('a module at rest gives back the memory of what it has done', async (t) => {
+  const { says, child, end } = anExampleWith(t, { NODE_OPTIONS: imageEnvironment.NODE_OPTIONS }, [
+    'leavesGarbage',
+    '10000',
+    '20'
+  ])
+
+  await says('given back')
+
+  child.kill('SIGTERM')
+  assert.equal((await end()).code, 0)
 })

@@ -46,7 +46,7 @@ export interface Program {
 }
 
 /** What the images of the modules set, as their Dockerfiles say: what tests and the bench see is what a device runs. */
-export const imageEnvironment = { NODE_OPTIONS: '--max-semi-space-size=2', MALLOC_ARENA_MAX: '2' } as const
+export const imageEnvironment = { NODE_OPTIONS: '--max-semi-space-size=2 --expose-gc', MALLOC_ARENA_MAX: '2' } as const
 /** Where processes of one kind keep what Node compiled (NODE_COMPILE_CACHE); goes with the packages it is compiled from. */
 export const compileCache = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 

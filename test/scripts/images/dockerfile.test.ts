@@ -51,3 +51,9 @@ CMD ["node", "main.ts"]
 test('an instruction of the last stage that is not known is refused, not left out', () => {
   assert.throws(() => readDockerfile('FROM a\nRUN apt-get install curl\n'), /instruction RUN .* not known/)
 })
+
+test('a variable of several words is read without its quotes; one that would be read wrongly is refused', () => {
+  assert.deepEqual(readDockerfile('FROM a\nENV A="b c"  D=e\n').environment, ['A=b c', 'D=e'])
+  for (const wrong of ['A="b', 'A=b c', "A='b c'", 'A b', 'A=b"c"', 'A=$B"'])
+    assert.throws(() => readDockerfile(`FROM a\nENV ${wrong}\n`), /ENV .* not known/, wrong)
+})
