@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -28,47 +29,79 @@ function hashingIn(t: TestContext, restMs?: number) {
 const bytes = randomBytes('hashed', 100_000)
 const hex = (content: Uint8Array) => hexOf(digestOf(content))
 
-test('hashes side by side share a thread, and each goes on after it was asked', async (t) => {
-  const { hashing, threads } = hashingIn(t)
-  const [one, other] = [hashing.begin(), hashing.begin()]
+async function openFile(t: TestContext): Promise<FileHandle> {
+  const file = await open(join(await temporaryFolder(), 'file'), 'w+')
+  t.after(() => file.close())
+  return file
+}
 
-  await Promise.all([one.update(bytes), other.update(bytes.subarray(0, 10))])
-  const first = await one.digest()
-  await one.update(bytes)
+test('hashes side by side share a thread, which writes what it hashes, and each goes on after it was asked', async (t) => {
+  const { hashing, threads } = hashingIn(t)
+  const [file, other] = [await openFile(t), await openFile(t)]
+  const [hash, otherHash] = [hashing.begin(), hashing.begin('sha512')]
+
+  await Promise.all([hash.write(file, bytes, 0), otherHash.write(other, bytes.subarray(0, 10), 5)])
+  const first = await hash.digest()
+  assert.equal(await hash.write(file, bytes, bytes.length), true)
 
   assert.equal(first, hex(bytes))
-  assert.equal(await one.digest(), hex(Buffer.concat([bytes, bytes])))
-  assert.equal(await other.digest(), hex(bytes.subarray(0, 10)))
+  assert.equal(await hash.digest(), hex(Buffer.concat([bytes, bytes])))
+  assert.deepEqual(await file.readFile(), Buffer.concat([bytes, bytes]))
+  assert.equal(await otherHash.digest(), hexOf(digestOf(bytes.subarray(0, 10), 'sha512')))
+  assert.deepEqual(await other.readFile(), Buffer.concat([Buffer.alloc(5), bytes.subarray(0, 10)]))
   assert.equal(threads.length, 1)
+})
+
+test('a block that could not be written says why, and is not in the hash', async (t) => {
+  const { hashing } = hashingIn(t)
+  const full = await open('/dev/full', 'r+')
+  t.after(() => full.close())
+  const hash = hashing.begin()
+
+  await assert.rejects(hash.write(full, bytes, 0), { code: 'ENOSPC' })
+
+  assert.equal(await hash.write(await openFile(t), bytes, 0), true)
+  assert.equal(await hash.digest(), hex(bytes))
+})
+
+test('a file that ends before what is to be read of it says so', async (t) => {
+  const { hashing } = hashingIn(t)
+  const file = await openFile(t)
+  await file.write(bytes)
+
+  await assert.rejects(hashing.begin().readFirst(file, bytes.length + 1), /the file ends at 100000/)
 })
 
 test('the thread ends at rest, not while a hash is kept, and the next hash starts another', async (t) => {
   const { hashing, threads } = hashingIn(t, 0)
+  const file = await openFile(t)
   const [one, other] = [hashing.begin(), hashing.begin()]
   const ended = once(threads[0]!, 'exit')
 
   one.end()
-  await other.update(bytes)
+  await other.write(file, bytes, 0)
   assert.equal(await other.digest(), hex(bytes))
   other.end()
   await ended
 
   const next = hashing.begin()
-  await next.update(bytes)
+  await next.readFirst(file, bytes.length)
   assert.equal(await next.digest(), hex(bytes))
   assert.equal(threads.length, 2)
 })
 
 test('what was begun on a thread that died is lost, and says so', async (t) => {
   const { hashing, threads } = hashingIn(t)
+  const file = await openFile(t)
   const hash = hashing.begin()
-  await hash.update(bytes)
+  await hash.write(file, bytes, 0)
 
   const waiting = hash.digest()
   await threads[0]!.terminate()
 
   assert.ok([undefined, hex(bytes)].includes(await waiting))
-  await hash.update(bytes)
+  assert.equal(await hash.write(file, bytes, 0), false)
+  assert.equal(await hash.readFirst(file, 1), false)
   assert.equal(await hash.digest(), undefined)
 })
 
@@ -88,7 +121,8 @@ test('an upload has its digest where no thread can be started, and the next one 
     assert.equal(await upload.hash('sha256'), hex(content))
   }
 
-  assert.equal(asked, 2)
+  // For what arrives, and to read it at the end.
+  assert.equal(asked, 4)
 })
 
 test('a block that comes when an upload is over begins no hash, which nobody would end', async (t) => {
@@ -97,7 +131,7 @@ test('a block that comes when an upload is over begins no hash, which nobody wou
 
   running.expect(0)
   running.end()
-  await running.update(randomBytes('late', blockSize))
+  await running.write(await openFile(t), randomBytes('late', blockSize), 0)
 
   assert.equal(threads.length, 0)
   assert.equal(await running.digest(blockSize), undefined)
@@ -120,7 +154,41 @@ for (const [what, size] of [
 
     await hashing.close()
     await upload.append(inChunks(bytes, 65_000), { at: size })
-    assert.equal(await upload.hash('sha256'), hex(Buffer.concat([content, bytes])))
-    assert.equal(upload.data, join(folder, 'upload', 'data'))
+    const all = Buffer.concat([content, bytes])
+    assert.equal(await upload.hash('sha256'), hex(all))
+    assert.equal(await upload.hash('sha512'), hexOf(digestOf(all, 'sha512')))
+    assert.deepEqual(await readFile(join(folder, 'upload', 'data')), all)
   })
 }
+
+test('an upload that begins small goes to the thread once a block of it came', async (t) => {
+  const { hashing, threads } = hashingIn(t)
+  const content = randomBytes('slow start', 2 * blockSize)
+  const upload = await createUploadFile(await temporaryFolder(), 'upload', {
+    blocks: createBlocks(),
+    hashing,
+    sync: syncFile
+  })
+
+  let started: number[] = []
+  for (let at = 0; at < content.length; at += 400_000) {
+    await upload.append(inChunks(content.subarray(at, at + 400_000), 65_000), { at })
+    started = [...started, threads.length]
+  }
+
+  assert.deepEqual(started, [0, 0, 1, 1, 1, 1])
+  assert.equal(await upload.hash('sha256'), hex(content))
+})
+
+test('an upload to which nothing is added for long gives its thread up, and has its digest all the same', async (t) => {
+  const { hashing, threads } = hashingIn(t, 0)
+  const content = randomBytes('left', 2 * blockSize)
+  const means = { blocks: createBlocks(), hashing, hashIdleMs: 0, sync: syncFile }
+  const upload = await createUploadFile(await temporaryFolder(), 'upload', means)
+
+  await upload.append(inChunks(content.subarray(0, blockSize), 65_000), { at: 0 })
+  if (threads[0]!.threadId > 0) await once(threads[0]!, 'exit')
+  await upload.append(inChunks(content.subarray(blockSize), 65_000), { at: blockSize })
+
+  assert.equal(await upload.hash('sha256'), hex(content))
+})

@@ -1,30 +1,58 @@
+import type { FileHandle } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
+import type { Algorithm } from '../protocol/digest.ts'
 
-/** To the thread, any number at a time; each `update` and `digest` is answered, in the order of the requests. */
+/** To the thread, any number at a time; each `write`, `read` and `digest` is answered, in the order of the requests. */
 export type HashingRequest =
-  | { readonly kind: 'update'; readonly id: number; readonly block: Uint8Array }
+  | { readonly kind: 'begin'; readonly id: number; readonly algorithm: Algorithm }
+  | BlockRequest
+  | ReadRequest
   | { readonly kind: 'digest' | 'end'; readonly id: number }
+
+/** `file`: a descriptor that stays open until the answer. */
+export interface BlockRequest {
+  readonly kind: 'write'
+  readonly id: number
+  readonly block: Uint8Array
+  readonly file: number
+  readonly at: number
+}
+
+export interface ReadRequest {
+  readonly kind: 'read'
+  readonly id: number
+  readonly file: number
+  readonly at: number
+  readonly length: number
+}
 
 export interface HashingReply {
   readonly id: number
-  readonly hex?: string
+  readonly hex?: string | undefined
+  readonly failure?: { readonly error: unknown; readonly code: string | undefined }
 }
 
 /**
- * SHA-256 on a thread of its own: a megabyte takes more than half a millisecond, in which the main thread would answer nobody.
+ * Content is written and hashed on a thread of its own: to hash a megabyte takes more than half a millisecond, in which the main
+ * thread would answer nobody, and a thread that writes at a higher priority takes the processor from it as well.
  * The thread is started when it is needed, and ended when it had no hash to keep for `restMs`.
  */
 export interface Hashing {
-  begin(): ThreadHash
+  begin(algorithm?: Algorithm): ThreadHash
   /** Loses what is begun. */
   close(): Promise<void>
 }
 
-/** One hash, of what it is given in the order of the calls. */
+/** One hash, of what it is given in the order of the calls. Each method says whether it was done: not where its thread is lost. */
 export interface ThreadHash {
-  /** The block, of shared memory, must not change before this resolves. */
-  update(block: Uint8Array): Promise<void>
-  /** The hex of all so far. Undefined: it was lost with its thread. */
+  /**
+   * Writes the block at `at`, and takes it into the hash. The block, of shared memory, must not change before this settles.
+   * Throws what the system says; then nothing of the block is in the hash.
+   */
+  write(file: FileHandle, block: Uint8Array, at: number): Promise<boolean>
+  /** Takes in the first `length` bytes of a file. */
+  readFirst(file: FileHandle, length: number): Promise<boolean>
+  /** The hex of all so far. */
   digest(): Promise<string | undefined>
   end(): void
 }
@@ -43,7 +71,15 @@ export interface HashingOptions {
 
 const startHashingThread = () => new Worker(new URL('./hashing-thread.ts', import.meta.url))
 
-const lostHash: ThreadHash = { update: async () => undefined, digest: async () => undefined, end: () => undefined }
+/** Read at a time, so that others' blocks are not kept waiting. */
+const readBytes = 4 * 1024 * 1024
+
+const lostHash: ThreadHash = {
+  write: async () => false,
+  readFirst: async () => false,
+  digest: async () => undefined,
+  end: () => undefined
+}
 
 export function createHashing({ startThread = startHashingThread, restMs = 5000 }: HashingOptions = {}): Hashing {
   let thread: Thread | undefined
@@ -102,19 +138,25 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
   }
 
   return {
-    begin() {
+    begin(algorithm = 'sha256') {
       thread ??= startIfPossible()
       const home = thread
       if (!home) return lostHash
       const id = ++lastId
       home.hashes.add(id)
+      home.worker.postMessage({ kind: 'begin', id, algorithm } satisfies HashingRequest)
+      const askHome = async (request: HashingRequest) => (home.hashes.has(id) ? await ask(home, request) : undefined)
       return {
-        async update(block) {
-          if (home.hashes.has(id)) await ask(home, { kind: 'update', id, block })
+        write: async (file, block, at) =>
+          (await askHome({ kind: 'write', id, block, file: file.fd, at }).then(unlessFailed)) !== undefined,
+        async readFirst(file, length) {
+          for (let at = 0; at < length; at += readBytes) {
+            const piece = { at, length: Math.min(readBytes, length - at) }
+            if (!unlessFailed(await askHome({ kind: 'read', id, file: file.fd, ...piece }))) return false
+          }
+          return true
         },
-        async digest() {
-          return home.hashes.has(id) ? (await ask(home, { kind: 'digest', id }))?.hex : undefined
-        },
+        digest: async () => (await askHome({ kind: 'digest', id }))?.hex,
         end() {
           if (!home.hashes.delete(id)) return
           home.worker.postMessage({ kind: 'end', id } satisfies HashingRequest)
@@ -127,4 +169,10 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
       await end()
     }
   }
+}
+
+function unlessFailed(reply: HashingReply | undefined): HashingReply | undefined {
+  if (!reply?.failure) return reply
+  const { error, code } = reply.failure
+  throw Object.assign(error as Error, { code })
 }

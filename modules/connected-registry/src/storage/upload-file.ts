@@ -5,7 +5,7 @@ import { type Algorithm, newHash } from '../protocol/digest.ts'
 import type { AppendOptions, ByteRange } from './blob-store.ts'
 import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
 import { syncDirectory } from './durable-files.ts'
-import { type Blocks, writeGathered } from './gathered-writes.ts'
+import { type Blocks, blockSize, writeGathered } from './gathered-writes.ts'
 import type { Hashing } from './hashing.ts'
 import { createRunningHash } from './running-hash.ts'
 import { codeOf, SyncError } from './store-error.ts'
@@ -36,6 +36,8 @@ export interface UploadFile {
 export interface UploadMeans {
   readonly blocks: Blocks
   readonly hashing: Hashing
+  /** A running hash is given up when nothing came for so long. */
+  readonly hashIdleMs?: number
   readonly sync: FileSync
 }
 
@@ -64,7 +66,7 @@ export async function loadUploadFile(folder: string, id: string, means: UploadMe
 
 function uploadFile(folder: string, session: UploadSession, means: UploadMeans, sparse: boolean): UploadFile {
   const data = join(folder, 'data')
-  const running = createRunningHash(means.hashing)
+  const running = createRunningHash(means.hashing, means.hashIdleMs)
   const sync: FileSync = (handle, what) =>
     means.sync(handle, what).catch((error: unknown) => {
       throw new SyncError(data, error)
@@ -80,8 +82,7 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
     let [noted, next, notedAt] = [at, at, performance.now()]
     try {
       await writeGathered(chunks, means.blocks, async (block) => {
-        const hashed = running.update(block)
-        await writeAll(handle, block, next).finally(() => hashed)
+        await running.write(handle, block, next)
         wrote({ first: next, last: next + block.length - 1 })
         next += block.length
         if (next - noted < noteEvery.bytes && performance.now() - notedAt < noteEvery.ms) return
@@ -110,7 +111,8 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       await using handle = await open(data, 'r+')
       // Bytes that were written but never counted, such as those of a cut append.
       await handle.truncate(end)
-      return await hashFile(handle, newHash(algorithm))
+      const hex = await hashOnThread(means.hashing, handle, { algorithm, size: end })
+      return hex ?? (await hashFile(handle, newHash(algorithm)))
     },
     async sync() {
       await using handle = await open(data, 'r+')
@@ -157,10 +159,18 @@ function createRangeNotes(folder: string, begun: boolean, sync: FileSync) {
   }
 }
 
-async function writeAll(handle: FileHandle, block: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < block.length; ) {
-    const { bytesWritten } = await handle.write(block, done, block.length - done, position + done)
-    done += bytesWritten
+/** Undefined: there is no thread for it, or it was lost. */
+async function hashOnThread(
+  hashing: Hashing,
+  file: FileHandle,
+  { algorithm, size }: { algorithm: Algorithm; size: number }
+): Promise<string | undefined> {
+  if (size < blockSize) return undefined
+  const hash = hashing.begin(algorithm)
+  try {
+    return (await hash.readFirst(file, size)) ? await hash.digest() : undefined
+  } finally {
+    hash.end()
   }
 }
 
