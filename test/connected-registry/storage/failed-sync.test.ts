@@ -52,6 +52,21 @@ test('so is one of parallel ranges, as soon as one of them was not taken', async
   assert.deepEqual(await uploads(), [])
 })
 
+test('so is one that the disk does not take while it still arrives, though the disk then says that all is well', async (t) => {
+  const { blobs, disk, uploads } = await storeOnBadDisk(t)
+  const large = Buffer.alloc(17 * 1024 * 1024, 'large')
+  const upload = await blobs.beginUpload()
+
+  disk.failures = 1
+  const pushed = blobs
+    .append(upload, inChunks(large, 65_536), { at: 0 })
+    .then(() => blobs.commit(upload, digestOf(large)))
+
+  await assert.rejects(pushed, { code: 'EIO', message: /did not take what was written/ })
+  assert.deepEqual(await listBlobs(blobs), [])
+  assert.deepEqual(await uploads(), [])
+})
+
 for (const [code, status, answered] of [
   ['EIO', 500, /"INTERNAL".*the disk did not take what was written: the upload is over/],
   ['ENOSPC', 507, /"STORAGE_FULL"/]

@@ -5,6 +5,7 @@ import { type Algorithm, newHash } from '../protocol/digest.ts'
 import type { AppendOptions, ByteRange } from './blob-store.ts'
 import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
 import { syncDirectory } from './durable-files.ts'
+import { createEarlySync } from './early-sync.ts'
 import { type Blocks, blockSize, writeGathered } from './gathered-writes.ts'
 import type { Hashing } from './hashing.ts'
 import { createRunningHash } from './running-hash.ts'
@@ -72,6 +73,7 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       throw new SyncError(data, error)
     })
   const notes = createRangeNotes(folder, sparse, sync)
+  const early = createEarlySync(data, sync)
 
   async function write(
     chunks: AsyncIterable<Uint8Array>,
@@ -85,6 +87,8 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
         await running.write(handle, block, next)
         wrote({ first: next, last: next + block.length - 1 })
         next += block.length
+        // Where bytes are noted they are on the disk before.
+        if (!notes.areKept()) early.wrote(block.length)
         if (next - noted < noteEvery.bytes && performance.now() - notedAt < noteEvery.ms) return
         await notes.add(handle, noted, next)
         ;[noted, notedAt] = [next, performance.now()]
@@ -115,6 +119,7 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       return hex ?? (await hashFile(handle, newHash(algorithm)))
     },
     async sync() {
+      await early.done()
       await using handle = await open(data, 'r+')
       await sync(handle, 'all')
     },
@@ -141,6 +146,7 @@ function createRangeNotes(folder: string, begun: boolean, sync: FileSync) {
   }
 
   return {
+    areKept: () => beginning !== undefined,
     /** Before the first byte that may leave a hole behind it. `size`: what is here so far. */
     begin(size: number): Promise<void> {
       beginning ??= write(size).catch((error: unknown) => {
