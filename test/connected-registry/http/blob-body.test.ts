@@ -63,14 +63,18 @@ test('a client that takes nothing any more is let go of with all it holds', asyn
   assert.equal(pool.lent(), 0)
 })
 
-test('when the large buffers are out, others get small ones instead of waiting', () => {
-  const pool = createBufferPool(2)
+test('the largest buffers are lent first, and when all are out, others get small ones instead of waiting', () => {
+  const pool = createBufferPool([
+    { bytes: 2 ** 21, limit: 1 },
+    { bytes: 2 ** 20, limit: 1 }
+  ])
   const [first, second, third] = [pool.take(), pool.take(), pool.take()]
   pool.give(third)
+  pool.give(first)
   pool.give(second)
 
-  const fourth = pool.take()
-
-  assert.deepEqual([first.length, third.length], [2 ** 20, 2 ** 16])
-  assert.equal(fourth, second)
+  assert.deepEqual([first.length, second.length, third.length], [2 ** 21, 2 ** 20, 2 ** 16])
+  assert.equal(pool.take(), first)
+  assert.equal(pool.take(), second)
+  assert.notEqual(pool.take(), third)
 })

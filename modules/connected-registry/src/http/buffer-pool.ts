@@ -4,27 +4,38 @@ export interface BufferPool {
   give(buffer: Uint8Array): void
 }
 
-const largeBytes = 2 ** 20
-const smallBytes = 2 ** 16
+interface Size {
+  readonly bytes: number
+  readonly limit: number
+}
+
+/** Each piece costs as much as the copy of half a megabyte: the fewer there are the better, and four downloads go first. */
+const sharedSizes: readonly Size[] = [
+  { bytes: 2 * 2 ** 20, limit: 8 },
+  { bytes: 2 ** 20, limit: 16 }
+]
+const ownBytes = 2 ** 16
 
 /**
- * A megabyte a read is what makes a download fast; so many are kept and used again, and no more are lent at a time. When all
- * are out - to slow clients, then - the others get small ones of their own: nobody waits for somebody else's network.
+ * Large reads are what makes a download fast; so many of each size are kept and used again, and no more are lent at a time. When
+ * all are out - to slow clients, then - the others get small ones of their own: nobody waits for somebody else's network.
  */
-export function createBufferPool(largeLimit = 32): BufferPool {
-  const free: Uint8Array[] = []
-  let large = 0
+export function createBufferPool(sizes: readonly Size[] = sharedSizes): BufferPool {
+  const shelves = sizes.map(({ bytes, limit }) => ({ bytes, limit, made: 0, free: [] as Uint8Array[] }))
 
   function take(): Uint8Array {
-    const buffer = free.pop()
-    if (buffer) return buffer
-    if (large >= largeLimit) return Buffer.allocUnsafeSlow(smallBytes)
-    large += 1
-    return Buffer.allocUnsafeSlow(largeBytes)
+    for (const shelf of shelves) {
+      const buffer = shelf.free.pop()
+      if (buffer) return buffer
+      if (shelf.made >= shelf.limit) continue
+      shelf.made += 1
+      return Buffer.allocUnsafeSlow(shelf.bytes)
+    }
+    return Buffer.allocUnsafeSlow(ownBytes)
   }
 
   function give(buffer: Uint8Array): void {
-    if (buffer.length === largeBytes) free.push(buffer)
+    shelves.find(({ bytes }) => bytes === buffer.length)?.free.push(buffer)
   }
 
   return { take, give }
