@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { type Digest, digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { mediaTypes } from '../../../modules/connected-registry/src/protocol/media-types.ts'
@@ -179,3 +180,56 @@ test('a name or a tag that could lead elsewhere is never asked for', async (t) =
 
   assert.deepEqual(server.asked, [])
 })
+
+const mebibyte = 1024 * 1024
+
+/** A manifest of this size, whose end a test sends. */
+function heldUp(size: number, isLengthTold: boolean) {
+  const { manifest } = anImage({ seed: 'padded' })
+  const body = Buffer.concat([manifest.bytes, Buffer.alloc(size - manifest.bytes.length, ' ')])
+  const open: ServerResponse[] = []
+  const script: Script = (_, response) => {
+    response.writeHead(200, { 'content-type': descriptor.mediaType, ...(isLengthTold && { 'content-length': size }) })
+    response.write(body.subarray(0, size - 1))
+    open.push(response)
+  }
+  return { script, endFirst: () => open.shift()?.end(body.subarray(size - 1)) }
+}
+
+for (const isLengthTold of [true, false]) {
+  test(`of the largest manifests ${isLengthTold ? '' : 'without a length '}no more than 16 MiB come at once`, async (t) => {
+    const large = heldUp(4 * mebibyte, isLengthTold)
+    const small = heldUp(2 * bytes.length, true)
+    const server = await scriptedServer(t, (request, response) => {
+      if (request.url === '/v2/') response.end()
+      else (request.url?.endsWith('/small') ? small : large).script(request, response)
+    })
+    const { parent, signal } = openParent(t, server.host)
+    const app = parent.repository('app')
+    const arrived: string[] = []
+    const get = async (tag: string) => {
+      await app.manifest({ kind: 'tag', tag }, signal)
+      arrived.push(tag)
+    }
+    const first = ['1', '2', '3', '4'].map(get)
+    const isAsked = async (count: number) => {
+      while (server.asked.length < count) await new Promise(setImmediate)
+    }
+    await isAsked(4)
+
+    const fifth = get('5')
+    await isAsked(5)
+    const last = get('small')
+    await isAsked(6)
+    small.endFirst()
+    // Asked for side by side, and there already; what it would take is still held.
+    await parent.ping(signal)
+    assert.deepEqual(arrived, [])
+    large.endFirst()
+    await Promise.race(first)
+    for (let left = 4; left > 0; left--) large.endFirst()
+    await Promise.all([...first, fifth, last])
+
+    assert.equal(arrived.length, 6)
+  })
+}

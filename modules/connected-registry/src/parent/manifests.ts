@@ -19,11 +19,26 @@ export interface ManifestRequest {
 export async function getManifest(link: ParentLink, request: ManifestRequest): Promise<StoredManifest | undefined> {
   return link.authentication.request(requestFor(link, 'GET', request), async (answer) => {
     if (answer.status !== 200) return absent(answer)
-    const bytes = await readBody(answer, manifestSizeLimit)
+    const bytes = await readWithin(link, answer, request.signal)
     const digest = verifiedDigest(answer, request.reference, bytes)
     const { mediaType } = readManifest(answer, bytes)
     return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }
   })
+}
+
+/** Answers wait with their bodies unread: requests go on side by side, and small manifests come so too. */
+async function readWithin({ manifestBytes }: ParentLink, answer: Answer, signal: AbortSignal): Promise<Uint8Array> {
+  const release = await manifestBytes.hold(declaredSize(answer), signal).catch((error: unknown) => {
+    answer.close()
+    throw error
+  })
+  return readBody(answer, manifestSizeLimit).finally(release)
+}
+
+/** What does not tell may be as long as any. */
+function declaredSize(answer: Answer): number {
+  const length = headerOf(answer, 'content-length') ?? ''
+  return /^\d{1,15}$/.test(length) ? Math.min(Number(length), manifestSizeLimit) : manifestSizeLimit
 }
 
 /** What the reference names now, by HEAD where the parent tells enough in headers. Undefined as in `getManifest`. */

@@ -1,6 +1,7 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { ParentConnection } from '../protocol/connection-string.ts'
 import type { Authentication } from './authentication.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import type { Clock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { KeptPages } from './kept-pages.ts'
@@ -14,6 +15,8 @@ export interface ParentLink {
   readonly clock: Clock
   readonly keptPages: KeptPages
   readonly referrersApi: ReferrersApi
+  /** For bodies of manifests, which are held whole. */
+  readonly manifestBytes: ByteBudget
   readonly log: Log
 }
 

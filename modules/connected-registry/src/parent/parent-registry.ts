@@ -8,6 +8,7 @@ import { isRepositoryName, isTag, type Reference } from '../protocol/reference.t
 import { badAnswer, discard, headerOf, refusal } from './answer.ts'
 import { createAuthentication } from './authentication.ts'
 import { openBlob } from './blob-transfer.ts'
+import { createByteBudget } from './byte-budget.ts'
 import { listRepositories } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -75,6 +76,9 @@ export interface ParentRegistryDeps {
   readonly clock?: Clock
 }
 
+/** Bytes of manifests that come at once: a look asks for a hundred of them side by side, of which each may be 4 MiB. */
+const manifestsLimit = 16 * 1024 * 1024
+
 /** The dispatcher stays the caller's, who closes it. */
 export function createParentRegistry({
   connection,
@@ -84,7 +88,8 @@ export function createParentRegistry({
 }: ParentRegistryDeps): ParentRegistry {
   dispatcher.know(connection.loginServerUrl.hostname)
   const authentication = createAuthentication({ connection, dispatcher, clock })
-  const means = { keptPages: createKeptPages(), referrersApi: { isMissing: false } }
+  const manifestBytes = createByteBudget(manifestsLimit)
+  const means = { keptPages: createKeptPages(), referrersApi: { isMissing: false }, manifestBytes }
   const link: ParentLink = { connection, dispatcher, authentication, clock, log, ...means }
   const metadata = createMetadata(link)
   const gateway = createParentGateway(link)

@@ -16,7 +16,8 @@ export function createReadAhead(repository: ParentRepository, isNew: (tag: strin
 
   function keep(manifest: StoredManifest): void {
     const { digest, size } = manifest.descriptor
-    if (kept.has(digest)) return
+    // Many are read at once: what comes when there is no room is asked for again when it is wanted.
+    if (kept.has(digest) || keptBytes + size > keptLimit) return
     kept.set(digest, manifest)
     keptBytes += size
   }
