@@ -1,6 +1,7 @@
 import { isIP, connect as netConnect, type OnReadOpts, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import type { AddressGuard } from './address-guard.ts'
+import { createReadTurns } from './read-turns.ts'
 
 /** A connection that is read into one buffer again and again: a fresh one for each read is what a client library costs. */
 export interface ContentSocket {
@@ -22,8 +23,10 @@ export interface ContentSocketOptions {
   readonly onSocket: (socket: Socket) => void
 }
 
-const bufferBytes = 512 * 1024
+const bufferBytes = 256 * 1024
 const decryptedBytes = 64 * 1024
+// With less, a turn costs more than what it brings.
+const turns = createReadTurns(128 * 1024)
 
 export async function openContentSocket(options: ContentSocketOptions): Promise<ContentSocket> {
   const { origin, guard, connectMs, signal, onSocket } = options
@@ -33,6 +36,7 @@ export async function openContentSocket(options: ContentSocketOptions): Promise<
   let ended = false
   let failure: Error | undefined
   let wake: () => void = () => {}
+  let lastBytes = 0
   const arrivals = createArrivals(origin.protocol === 'https:', () => wake())
   const socket = connectTo(options, arrivals.onread)
   onSocket(socket)
@@ -55,11 +59,15 @@ export async function openContentSocket(options: ContentSocketOptions): Promise<
         arrivals.reset()
         const { promise, resolve } = Promise.withResolvers<void>()
         wake = resolve
-        socket.resume()
+        turns.take(lastBytes, () => socket.resume())
         const timer = setTimeout(() => socket.destroy(timedOut()), waitMs)
         await promise.finally(() => clearTimeout(timer))
       }
-      if (!arrivals.isEmpty) return arrivals.take()
+      if (!arrivals.isEmpty) {
+        const piece = arrivals.take()
+        lastBytes = piece.byteLength
+        return piece
+      }
       if (failure) throw failure
       return undefined
     },
