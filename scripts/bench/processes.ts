@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
 
 // USER_HZ: what the kernel shows to programs, whatever it ticks with itself (proc(5), times(2)).
 const ticksPerSecond = 100
@@ -9,6 +10,11 @@ export function cpuSeconds(pid: number): number {
   // utime, stime, and those of children that have ended: fields 14 to 17.
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
   return ticks / ticksPerSecond + childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), 0)
+}
+
+/** All its threads, and those they start, get the processor after others. setpriority(2) is about one thread on Linux. */
+export function stepBack(pid: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), 10)
 }
 
 /** Those that programs took which this process started and which have ended. */

@@ -6,11 +6,13 @@ import { passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { pushImage as pushTo } from '../../test/fixtures/push-image.ts'
 import type { LogLine } from '../../test/simulators/module-process.ts'
+import { type BareServer, bare, startBareServer } from './bare-server.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { benchUser, createAuthorizer, ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
 import { applyLoad, type LoadOptions, percentile } from './load.ts'
 import { writeOurSettings } from './our-module.ts'
+import { stepBack } from './processes.ts'
 import { aBlob, anImage, type Image, pullImage, pushImage, read } from './registry-client.ts'
 import { median } from './report.ts'
 import type { SyncPart } from './sync.ts'
@@ -29,21 +31,30 @@ const doublings = 4
 /** What clients feel of sync: while the parent hangs, and while it gives all it has. */
 export async function measureReaders(part: SyncPart): Promise<readonly Fact[]> {
   const parent = await startForeignRegistry()
-  const site = await startSite(part, parent)
+  // In truth it has a machine of its own.
+  stepBack(parent.pid)
+  const control = await startBareServer()
+  const site = await startSite(part, parent, control)
   try {
     const hanging = await inRounds(part, 'pulls while the parent hangs', (round) => whileItHangs(site, round))
-    const busy = await inRounds(part, 'manifests during a sync', (round) => duringSync(site, round))
+    const busy: Pair[] = []
+    const beside = await inRounds(part, 'manifests during a sync', async (round) => {
+      busy.push(await duringSync(site, `own-${round}`, site.manifests))
+      return duringSync(site, `bare-${round}`, site.bare)
+    })
+    const both = (figure: (pairs: readonly Pair[]) => number) => ({ [ours]: figure(busy), [bare]: figure(beside) })
     return [
       { work: 'cached pull p99, parent healthy', unit: 'ms', values: { [ours]: medianOf(hanging, 0) } },
       { work: 'cached pull p99, while the parent hangs', unit: 'ms', values: { [ours]: medianOf(hanging, 1) } },
       { work: 'cached pull p99, hanging over healthy', unit: 'x', values: { [ours]: ratioOf(hanging) }, limit: 1.1 },
-      { work: 'manifest GET p99, no sync', unit: 'ms', values: { [ours]: medianOf(busy, 0) } },
-      { work: 'manifest GET p99, during a sync at full rate', unit: 'ms', values: { [ours]: medianOf(busy, 1) } },
-      { work: 'manifest GET p99, during a sync over none', unit: 'x', values: { [ours]: ratioOf(busy) }, limit: 3 }
+      { work: 'manifest GET p99, no sync', unit: 'ms', values: both((pairs) => medianOf(pairs, 0)) },
+      { work: 'manifest GET p99, during a sync at full rate', unit: 'ms', values: both((pairs) => medianOf(pairs, 1)) },
+      { work: 'manifest GET p99, during a sync over none', unit: 'x', values: both(ratioOf), limit: 3 }
     ]
   } finally {
     parent.thaw()
     await site.stop()
+    await control.stop()
     await parent.stop()
   }
 }
@@ -78,11 +89,16 @@ interface Site {
   readonly scale: SyncPart['scale']
   /** p99 in milliseconds of what the readers do one after the other. */
   pulls(): Promise<number>
-  manifests(until: Pick<LoadOptions, 'milliseconds' | 'isOver'>): Promise<Readonly<{ p99: number; count: number }>>
+  manifests(until: Until): Promise<Latency>
+  /** The same of a server that does nothing else, on the same machine. */
+  bare(until: Until): Promise<Latency>
   /** One repository more; resolves when its round is under way, or over already. */
   widen(repository: string): Promise<SyncUnderWay>
   stop(): Promise<void>
 }
+
+type Until = Pick<LoadOptions, 'milliseconds' | 'isOver'>
+type Latency = Readonly<{ p99: number; count: number }>
 
 interface SyncUnderWay {
   /** The repository is here. */
@@ -91,7 +107,7 @@ interface SyncUnderWay {
 }
 
 /** A connected registry that holds the image which is pulled. */
-async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): Promise<Site> {
+async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry, control: BareServer): Promise<Site> {
   const image = anImage(aBlob(layerBytes))
   await pushSmall(parent, pulled, image)
   const [port = 0] = await freePorts(1)
@@ -103,8 +119,8 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
   await module.start()
   await firstRound(module)
   const authorize = createAuthorizer(port, benchUser)
-  const load = async (options: Omit<LoadOptions, 'port' | 'connections'>) => {
-    const { latencies } = await applyLoad({ port, connections: readers, ...options })
+  const load = async (options: Omit<LoadOptions, 'port' | 'connections'>, of = port) => {
+    const { latencies } = await applyLoad({ port: of, connections: readers, ...options })
     return { p99: percentile(latencies, 0.99), count: latencies.length }
   }
   return {
@@ -119,12 +135,8 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
       }
       return (await load({ milliseconds: scale.requestMs * 3, operation: pull })).p99
     },
-    async manifests(until) {
-      const authorization = await authorize(pulled)
-      const get = (connection: Connection) =>
-        read({ connection, repository: pulled, authorization }, 'GET', 'manifests/latest')
-      return load({ ...until, operation: get })
-    },
+    manifests: async (until) => load({ ...until, operation: manifestOf(await authorize(pulled)) }),
+    bare: (until) => load({ ...until, operation: manifestOf('') }, control.port),
     async widen(repository) {
       repositories.push(repository)
       let isOver = false
@@ -139,6 +151,10 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry): P
     },
     stop: async () => void (await module.stop())
   }
+}
+
+function manifestOf(authorization: string) {
+  return (connection: Connection) => read({ connection, repository: pulled, authorization }, 'GET', 'manifests/latest')
 }
 
 async function pushSmall({ host }: ForeignRegistry, repository: string, image: Image): Promise<void> {
@@ -175,21 +191,26 @@ async function whileItHangs(site: Site, round: number): Promise<Pair> {
   return [healthy, hanging]
 }
 
-async function duringSync(site: Site, round: number): Promise<Pair> {
+/** What `read` tells without and with a sync under way. */
+async function duringSync(site: Site, name: string, read: Site['manifests']): Promise<Pair> {
   for (let doubled = 0; doubled <= doublings; doubled++) {
-    const pair = await duringSyncOf(site, `bench/large-${round}-${doubled}`, site.scale.largeBytes * 2 ** doubled)
+    const bytes = site.scale.largeBytes * 2 ** doubled
+    const pair = await duringSyncOf(site, { repository: `bench/large-${name}-${doubled}`, bytes, read })
     if (pair) return pair
   }
   throw new Error(`an image is here before ${leastPulls} manifests: bring more`)
 }
 
 /** Undefined: it was over too soon. */
-async function duringSyncOf({ parent, scale, ...site }: Site, repository: string, bytes: number) {
+async function duringSyncOf(
+  { parent, scale, widen }: Site,
+  { repository, bytes, read }: { readonly repository: string; readonly bytes: number; readonly read: Site['manifests'] }
+) {
   const image = anImageOf({ seed: repository, layers: largeLayers, layerSize: Math.floor(bytes / largeLayers) })
   await pushTo(image, { url: parent.url, repository, tag: 'latest' })
-  const idle = await site.manifests({ milliseconds: scale.requestMs * 2 })
-  const { isOver, ended } = await site.widen(repository)
-  const busy = await site.manifests({ isOver })
+  const idle = await read({ milliseconds: scale.requestMs * 2 })
+  const { isOver, ended } = await widen(repository)
+  const busy = await read({ isOver })
   await ended
   return busy.count < leastPulls ? undefined : ([idle.p99, busy.p99] as const)
 }
