@@ -5,6 +5,7 @@ import { measureAccess } from './bench/access.ts'
 import { type BenchArguments, readArguments, usage } from './bench/arguments.ts'
 import { blobLines, pushLines } from './bench/blobs.ts'
 import { measureChildren } from './bench/children.ts'
+import { measureContained } from './bench/contained.ts'
 import { type Contender, startContenders } from './bench/contenders.ts'
 import type { Fact } from './bench/fact.ts'
 import { measureGarbage } from './bench/garbage.ts'
@@ -37,6 +38,7 @@ async function bench(given: BenchArguments): Promise<void> {
   const contenders: Contender[] = []
   try {
     const facts = given.groups.includes('memory') ? [...(await measureIdleMemory(folder))] : []
+    if (given.groups.includes('memory')) facts.push(...(await measureContained(join(folder, 'contained'), given.scale)))
     if (given.groups.includes('idle-round')) facts.push(...(await measureIdleRound(folder, given.scale)))
     facts.push(...(await measureSync(given.groups, folder, roundsOf(given), given.scale)))
     if (given.groups.includes('layers')) facts.push(...(await measureLayers(folder, given.scale)))

@@ -8,7 +8,7 @@ import { freePorts } from '../../test/fixtures/ports.ts'
 import { findTool } from '../../test/fixtures/tools.ts'
 import { imageEnvironment } from '../../test/simulators/module-process.ts'
 import { openConnection } from './connection.ts'
-import { createOurModule, writeOurSettings } from './our-module.ts'
+import { createOurModule, type OurModuleOptions, writeOurSettings } from './our-module.ts'
 
 /** A registry under measurement, as a process of its own with a folder of its own. */
 export interface Contender {
@@ -37,6 +37,8 @@ export interface OurOptions {
   readonly clockBehindMs?: number
   /** As its settings have it. */
   readonly garbageCollection?: object
+  readonly environment?: Readonly<Record<string, string>>
+  readonly command?: OurModuleOptions['command']
 }
 
 export const ours = 'connected-registry'
@@ -79,7 +81,8 @@ export async function startOurs(folder: string, options: OurOptions = {}): Promi
   const { module, port } = await createOurModule({
     folder,
     settings: settingsOf(options),
-    environment: { NODE_OPTIONS: nodeOptionsOf(options) }
+    environment: { NODE_OPTIONS: nodeOptionsOf(options), ...options.environment },
+    command: options.command
   })
   await module.start()
   const refused = module.lines.find(({ msg }) => msg === 'settings refused')

@@ -1,7 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePorts } from '../../test/fixtures/ports.ts'
-import { createModuleProcess, type ModuleProcess } from '../../test/simulators/module-process.ts'
+import {
+  createModuleProcess,
+  type ModuleProcess,
+  type ModuleProcessOptions
+} from '../../test/simulators/module-process.ts'
 
 export interface OurModuleOptions {
   /** Holds its store and its settings. */
@@ -11,11 +15,12 @@ export interface OurModuleOptions {
   readonly port?: number | undefined
   /** Beside the port and the places. */
   readonly environment?: Readonly<Record<string, string>>
+  readonly command?: ModuleProcessOptions['command']
 }
 
 /** This registry as a process of its own, standalone and not started yet. */
 export async function createOurModule(options: OurModuleOptions): Promise<{ module: ModuleProcess; port: number }> {
-  const { folder, settings, port = (await freePorts(1))[0] ?? 0, environment } = options
+  const { folder, settings, port = (await freePorts(1))[0] ?? 0, environment, command } = options
   await mkdir(folder, { recursive: true })
   await writeOurSettings(folder, settings)
   const module = createModuleProcess({
@@ -29,7 +34,8 @@ export async function createOurModule(options: OurModuleOptions): Promise<{ modu
       NODE_ENV: 'production',
       ...environment
     },
-    ready: 'registry started'
+    ready: 'registry started',
+    command
   })
   return { module, port }
 }

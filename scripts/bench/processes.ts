@@ -23,14 +23,27 @@ export function endedSeconds(): number {
   return (user + system) / ticksPerSecond
 }
 
-/**
- * MiB in memory now (`VmRSS`), what of it is the process's own and no file such as its program (`RssAnon`), and the most
- * since `forgetPeak` (`VmHWM`).
- */
-export function memoryOf(pid: number): { readonly now: number; readonly own: number; readonly peak: number } {
+/** In MiB. */
+export interface Memory {
+  /** `VmRSS`, which is `own` and `files` and nothing else to speak of. */
+  readonly now: number
+  /** `RssAnon`: what is the process's own, such as its heap. */
+  readonly own: number
+  /** `RssFile`: pages of its program and of libraries; clean, shared with others that run it, and dropped where room is needed. */
+  readonly files: number
+  /** `VmHWM`: the most since `forgetPeak`. */
+  readonly peak: number
+}
+
+export function memoryOf(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
-  return { now: mebibytes('VmRSS'), own: mebibytes('RssAnon'), peak: mebibytes('VmHWM') }
+  return {
+    now: mebibytes('VmRSS'),
+    own: mebibytes('RssAnon'),
+    files: mebibytes('RssFile'),
+    peak: mebibytes('VmHWM')
+  }
 }
 
 /** proc(5), clear_refs: 5 sets the peak back to what is held now. */

@@ -31,6 +31,8 @@ export interface ModuleProcessOptions {
   readonly name: string
   readonly main: URL
   readonly environment: Readonly<Record<string, string>>
+  /** What runs its program, in place of this very Node: a command and its first arguments. */
+  readonly command?: readonly [string, ...string[]]
   /** Folders that its environment names. */
   readonly folders?: readonly string[]
   /** The message of the line that says it serves. */
@@ -53,11 +55,12 @@ export const compileCache = fileURLToPath(new URL('../../node_modules/.cache/com
 const startTimeoutMs = 20_000
 const lineLimit = 20_000
 
-export function createModuleProcess({ name, main, environment, ready }: ModuleProcessOptions): ModuleProcess {
-  const arguments_ = ['--disable-warning=DEP0060', fileURLToPath(main)]
+export function createModuleProcess({ name, main, environment, ready, command }: ModuleProcessOptions): ModuleProcess {
+  const [program, ...first] = command ?? [process.execPath]
+  const arguments_ = [...first, '--disable-warning=DEP0060', fileURLToPath(main)]
   const env = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compileCache, ...imageEnvironment, ...environment }
   return followProgram(name, ready, {
-    run: () => spawn(process.execPath, arguments_, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    run: () => spawn(program, arguments_, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
     signal: (child, signal) => void child.kill(signal)
   })
 }
