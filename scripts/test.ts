@@ -26,7 +26,8 @@ const run = options.long
   : {
       suffix: '.test.ts',
       testTimeoutMs: 120_000,
-      concurrency: Math.max(2, availableParallelism()),
+      // One more than processors: a third of the time a test waits, for a process to start or for a limit to pass.
+      concurrency: availableParallelism() + 1,
       boundSeconds: 8 * minutes
     }
 
