@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { request as secureRequest } from 'node:https'
+import { limitedText } from '@connected-registry/edge-module/http-answer/limited-text.ts'
 import type { Obstacle } from './health.ts'
 import type { RouteTable, Upstream } from './routes.ts'
 
@@ -12,7 +13,6 @@ export interface ProbeOptions {
 }
 
 const defaults: ProbeOptions = { timeoutMs: 2_000, keptMs: 1_000, now: () => performance.now() }
-const answerLimitBytes = 16 * 1024
 
 /** What serves repositories on this device; undefined: the parent does. */
 export function registryOf({ routes }: Pick<RouteTable, 'routes'>): Upstream | undefined {
@@ -41,19 +41,10 @@ async function ask({ protocol, address }: Upstream, timeoutMs: number): Promise<
   const outgoing = protocol === 'https' ? secureRequest({ ...target, rejectUnauthorized: false }) : request(target)
   outgoing.end()
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
-  if (answer.statusCode === 503) return reasonsIn(await textOf(answer))
+  if (answer.statusCode === 503) return reasonsIn(await limitedText(answer.setEncoding('utf8')))
   // Another program than ours knows no such path, and can serve.
   answer.destroy()
   return []
-}
-
-async function textOf(answer: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk
-    if (text.length > answerLimitBytes) break
-  }
-  return text
 }
 
 /** The registry's own reasons, as it says them; what is not in their shape is only "not ready". */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { limitedText } from './http-answer/limited-text.ts'
 
 export type Scheme = 'http' | 'https'
 
@@ -16,8 +17,6 @@ export interface Health {
   /** One line: what `GET /readyz` said, or why it said nothing. */
   readonly text: string
 }
-
-const answerLimitBytes = 16 * 1024
 
 /** Asks a module on this very machine for `GET /readyz`. Never throws: who cannot be asked is not ready. */
 export async function probe({ host, port, schemes, timeoutMs = 5_000 }: ProbeOptions): Promise<Health> {
@@ -47,21 +46,13 @@ async function ask(
   const outgoing = scheme === 'https' ? httpsOf().request(secure) : httpOf().request(target)
   outgoing.once('response', resolve).once('error', reject).end()
   const answer = await promise
-  return { isReady: answer.statusCode === 200, text: await firstLine(answer) }
+  const text = await limitedText(answer.setEncoding('utf8'))
+  return { isReady: answer.statusCode === 200, text: text.split('\n', 1)[0] ?? '' }
 }
 
 // Not by `import`: that asks the modules for all their names, and some of them load Node's own fetch, 10 MiB of it.
 const httpOf = () => process.getBuiltinModule('node:http')
 const httpsOf = () => process.getBuiltinModule('node:https')
-
-async function firstLine(answer: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk
-    if (text.length > answerLimitBytes) break
-  }
-  return text.split('\n', 1)[0] ?? ''
-}
 
 // Where there are several addresses, the error of them all has a code and an empty message.
 function reasonOf(error: NodeJS.ErrnoException): string {
