@@ -139,7 +139,7 @@ test('in IoT Edge the certificate comes from the runtime, and the twin is obeyed
   const door = aProcess(t, registry.port, { ...runtimeVariables(variables), ...edgeHub })
 
   await door.start()
-  const patient = AbortSignal.any([t.signal, AbortSignal.timeout(15_000)])
+  const patient = AbortSignal.any([t.signal, AbortSignal.timeout(60_000)])
   const reported = await hub.reportedMatches('api-proxy', (section) => section.desiredVersion !== undefined, patient)
   const answer = await askSecurely(portOf(door), '')
   await door.line(({ msg, level }) => msg === 'request answered' && level === 'debug', patient)

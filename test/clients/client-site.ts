@@ -72,7 +72,7 @@ export function useSite(clients: readonly string[]): ClientSite {
     async manifest(reference) {
       const [repository, tag] = reference.split(':')
       const url = new URL(`/v2/${repository}/manifests/${tag}`, site!.registryUrl)
-      const signal = AbortSignal.timeout(10_000)
+      const signal = AbortSignal.timeout(60_000)
       const { status, headers } = await fetch(url, { method: 'HEAD', headers: { authorization }, signal })
       return { status, digest: headers.get('docker-content-digest') }
     },

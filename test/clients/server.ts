@@ -16,7 +16,7 @@ export interface ServerOptions {
   readonly ready: RegExp
 }
 
-const startLimitMs = 30_000
+const startLimitMs = 60_000
 const stopLimitMs = 15_000
 const keptLines = 10
 

@@ -72,7 +72,7 @@ test('damage is told and set aside', async () => {
   assert.deepEqual([...options.store.blobs.quarantined], [digest])
 })
 
-test('a look that fails is not the last one', { timeout: 10_000 }, async (t) => {
+test('a look that fails is not the last one', { timeout: 60_000 }, async (t) => {
   const { options, state } = await aStore()
   const { records, blobs } = options.store
   const lines: string[] = []

@@ -128,7 +128,8 @@ test('a cipher without forward secrecy or authenticated encryption is refused, a
   assert.equal((await connect(by('ECDHE-RSA-AES256-GCM-SHA384'))).protocol, 'TLSv1.2')
 })
 
-test('a client that never shakes hands does not hold up the end', { timeout: 5_000 }, async (t) => {
+// Less than the ten seconds after which it would be cut anyway.
+test('a client that never shakes hands does not hold up the end', { timeout: 9_000 }, async (t) => {
   const { certificate } = await follow(t, await aFolder(t, pairOf(await issue())))
   const { server, connect } = await serve(t, certificate)
   const silent = connectTcp(server.port, '127.0.0.1')

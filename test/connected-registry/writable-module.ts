@@ -49,7 +49,7 @@ export async function aWritableModule(
     start: module.start,
     stop: module.stop,
     send(method, path, headers = {}, body) {
-      const init = { method, headers: { authorization, ...headers }, signal: AbortSignal.timeout(30_000) }
+      const init = { method, headers: { authorization, ...headers }, signal: AbortSignal.timeout(60_000) }
       return fetch(new URL(path, url()), { ...init, ...(body && { body: Buffer.from(body) }) })
     }
   }

@@ -68,7 +68,7 @@ export async function anEdgeDevice(t: TestContext): Promise<EdgeDevice> {
     hub,
     workload,
     key,
-    signal: AbortSignal.any([t.signal, AbortSignal.timeout(20_000)]),
+    signal: AbortSignal.any([t.signal, AbortSignal.timeout(60_000)]),
     variables,
     environment,
     log,

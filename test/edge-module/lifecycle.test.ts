@@ -25,7 +25,7 @@ function anExample(t: TestContext, ...behaviour: string[]): Example {
 }
 
 function anExampleWith(t: TestContext, variables: NodeJS.ProcessEnv, behaviour: readonly string[]): Example {
-  const signal = AbortSignal.any([t.signal, AbortSignal.timeout(20_000)])
+  const signal = AbortSignal.any([t.signal, AbortSignal.timeout(60_000)])
   const env = { ...process.env, ...variables }
   const child = fork(program, behaviour, { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: [] })
   t.after(() => child.kill('SIGKILL'))

@@ -28,7 +28,7 @@ export interface DurableSiteOptions extends TestSiteOptions {
 
 const impatient: TestSiteOptions = {
   dispatcher: {
-    timeouts: { connectMs: 200, headersMs: 150, idleMs: 150 },
+    timeouts: { connectMs: 2_000, headersMs: 150, idleMs: 150 },
     retry: { retries: 1, firstPauseMs: 1 },
     breaker: { failures: 1e6 }
   },

@@ -79,7 +79,7 @@ test('pulls do not wait for a cloud that accepts and then says nothing', async (
   if (!journey) return
   const { skopeo, world, folder } = journey
   const hanging = world.cloud!.faults.add({}, { kind: 'hang' })
-  const asked = world.cloud!.nextRequest({}, AbortSignal.timeout(10_000))
+  const asked = world.cloud!.nextRequest({}, AbortSignal.timeout(60_000))
   const syncing = world.invoke('sync')
   await asked
 
@@ -97,7 +97,7 @@ test('after kill -9 in the middle of a round, all that was complete is served an
   const large = anImage({ seed: 'large', layers: 4, layerSize: 4 << 20 })
   world.cloud!.contents.put('demo/app', large, 'large')
   world.cloud!.faults.add({ route: 'data' }, { kind: 'slow', bytesPerSecond: 2 << 20 })
-  const transferring = world.cloud!.nextRequest({ server: 'data' }, AbortSignal.timeout(10_000))
+  const transferring = world.cloud!.nextRequest({ server: 'data' }, AbortSignal.timeout(60_000))
   void world.hub.invoke('connected-registry', 'sync', null, 1_000)
   await transferring
 
@@ -111,7 +111,7 @@ test('after kill -9 in the middle of a round, all that was complete is served an
   await assert.rejects(skopeo.digest('demo/app:large'), /manifest unknown/)
 
   await world.cloud!.start()
-  await world.hub.connected('connected-registry', AbortSignal.timeout(20_000))
+  await world.hub.connected('connected-registry', AbortSignal.timeout(60_000))
   await round()
   await skopeo.pull('demo/app:large', join(folder, 'large:1.0'))
 })

@@ -5,7 +5,7 @@ import { demoApp, helloWorld } from '../fixtures/demo-images.ts'
 import type { World } from '../simulators/world.ts'
 import { demoRepositories, settingsInForce, startJourney } from './journey.ts'
 
-const patience = () => AbortSignal.timeout(30_000)
+const patience = () => AbortSignal.timeout(60_000)
 
 async function setRepositories(world: World, repositories: readonly string[]): Promise<void> {
   const { version } = await world.hub.patchDesired('connected-registry', { repositories: [...repositories] })

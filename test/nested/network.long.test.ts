@@ -37,7 +37,7 @@ test('where the test is killed, its namespaces go all the same', async (t) => {
   const holder = fork(fileURLToPath(new URL('./network-holder.ts', import.meta.url)))
   t.after(() => holder.kill('SIGKILL'))
   const [names] = (await once(holder, 'message')) as [string[]]
-  const changes = watch(namespaces, { signal: AbortSignal.timeout(20_000) })
+  const changes = watch(namespaces, { signal: AbortSignal.timeout(60_000) })
 
   holder.kill('SIGKILL')
 

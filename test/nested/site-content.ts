@@ -22,7 +22,7 @@ export interface SiteClient {
   content(repositories: readonly string[]): Promise<Content>
 }
 
-const patienceMs = 30_000
+const patienceMs = 60_000
 const pageSize = 500
 
 export function createSiteClient(url: string, { name, password }: NameAndPassword): SiteClient {

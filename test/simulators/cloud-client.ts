@@ -32,7 +32,7 @@ export async function aCloud(t: TestContext, options: CloudRegistryOptions = {})
 export async function bearer(cloud: CloudRegistry, { name, password }: CloudToken, ...scopes: readonly string[]) {
   const query = new URLSearchParams([['service', cloud.loginServer], ...scopes.map((scope) => ['scope', scope])])
   const headers = { authorization: basicAuthorization(name, password) }
-  const answer = await fetch(`${cloud.url}/oauth2/token?${query}`, { headers, signal: AbortSignal.timeout(10_000) })
+  const answer = await fetch(`${cloud.url}/oauth2/token?${query}`, { headers, signal: AbortSignal.timeout(60_000) })
   const { access_token, token } = JSON.parse(await answer.text())
   return answer.ok ? { authorization: `Bearer ${access_token ?? token}` } : undefined
 }
@@ -48,7 +48,7 @@ export function aClient(cloud: CloudRegistry, token: CloudToken, ...scopes: read
     const headers = { ...(await bearer(cloud, token, ...scopes)), ...(request.headers as Record<string, string>) }
     return await fetch(new URL(path, cloud.url), {
       redirect: 'manual',
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(60_000),
       ...request,
       headers
     })

@@ -31,7 +31,7 @@ async function aDevice(t: TestContext): Promise<Device> {
   t.after(() => hub.stop())
   return {
     hub,
-    signal: AbortSignal.any([t.signal, AbortSignal.timeout(20_000)]),
+    signal: AbortSignal.any([t.signal, AbortSignal.timeout(60_000)]),
     async module(moduleId, keys = modules) {
       const workload = await aWorkloadApi(t, keys)
       const client = createModuleClient({

@@ -52,7 +52,7 @@ export const imageEnvironment = { NODE_OPTIONS: '--max-semi-space-size=2 --expos
 /** Where processes of one kind keep what Node compiled (NODE_COMPILE_CACHE); goes with the packages it is compiled from. */
 export const compileCache = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
-const startTimeoutMs = 20_000
+const startTimeoutMs = 60_000
 const lineLimit = 20_000
 
 export function createModuleProcess({ name, main, environment, ready, command }: ModuleProcessOptions): ModuleProcess {

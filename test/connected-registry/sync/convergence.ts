@@ -99,7 +99,7 @@ export async function assertConvergence(t: TestContext, acr: boolean, options: C
 
 const siteOptions = {
   dispatcher: {
-    timeouts: { headersMs: 100, idleMs: 100 },
+    timeouts: { headersMs: 400, idleMs: 400 },
     retry: { retries: 1, firstPauseMs: 1 },
     breaker: { failures: 1e6 }
   },

@@ -72,7 +72,7 @@ test('repositories that wear the link out do not keep the others from their turn
 })
 
 test('a parent that accepts and then says nothing is Offline when the time-out is over; what is here stays', async (t) => {
-  const dispatcher = { timeouts: { headersMs: 100 }, retry: { retries: 0 } }
+  const dispatcher = { timeouts: { headersMs: 500 }, retry: { retries: 0 } }
   const { cloud, site, push } = await openFilled(t, { dispatcher, scope: [first] })
   await site.sync()
   push(after)
@@ -91,7 +91,7 @@ test('a parent that accepts and then says nothing is Offline when the time-out i
 })
 
 test('content that stops in the middle is given up when the time-out is over', async (t) => {
-  const dispatcher = { timeouts: { idleMs: 100 }, retry: { retries: 0 } }
+  const dispatcher = { timeouts: { idleMs: 500 }, retry: { retries: 0 } }
   const options = { dispatcher, scope: [first], transfer: { attempts: 1 } }
   const { cloud, site } = await openFilled(t, options)
   const hang = { kind: 'hang', afterBytes: 0 } as const

@@ -100,7 +100,7 @@ for (const [about, fault] of cuts)
     const site = await openSite(t, connection, [repository])
     await site.sync()
     cloud.contents.untag(repository, '1.4')
-    const firstPage = cloud.nextRequest({ route: 'tags' }, AbortSignal.timeout(10_000))
+    const firstPage = cloud.nextRequest({ route: 'tags' }, AbortSignal.timeout(60_000))
     const running = site.sync()
     await firstPage
     cloud.faults.add({ route: 'tags' }, fault)
@@ -118,7 +118,7 @@ test('acr: a list of tags whose next page fails removes nothing', async (t) => {
   const site = await openSite(t, connection, [repository])
   await site.sync()
   cloud.contents.untag(repository, '1.599')
-  const firstPage = cloud.nextRequest({ route: 'metadata', path: /_tags$/ }, AbortSignal.timeout(10_000))
+  const firstPage = cloud.nextRequest({ route: 'metadata', path: /_tags$/ }, AbortSignal.timeout(60_000))
   const running = site.sync()
   await firstPage
   cloud.faults.add({ route: 'metadata', path: /_tags$/ }, serverError(500))

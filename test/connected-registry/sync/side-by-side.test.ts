@@ -23,7 +23,7 @@ for (const kind of parentKinds.filter((each) => each !== 'docker-registry')) {
       )
 
     const running = site.sync()
-    const patience = AbortSignal.timeout(10_000)
+    const patience = AbortSignal.timeout(60_000)
     while (asked().length < images.length) await cloud.nextRequest(whole, patience)
     goOn()
     const { result, artifacts } = await running
@@ -56,7 +56,7 @@ test('the first repository tells whether there is a link, and the next ones are 
   const asked = () => new Set(cloud.requests.filter(({ url }) => /^\/acr\/v1\/[^_]*$/.test(url)).map(({ url }) => url))
 
   const running = site.sync()
-  const patience = AbortSignal.timeout(10_000)
+  const patience = AbortSignal.timeout(60_000)
   while (asked().size < names.length) await cloud.nextRequest(looks, patience)
   const first = await site.tag('plant/a', 'latest')
   goOn()

@@ -159,7 +159,7 @@ export async function openSite(
     codes: () => board.read().details.map(({ code }) => code),
     async until(isSo) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const givingUp = setTimeout(() => reject(new Error(`the status stays ${JSON.stringify(board.read())}`)), 10_000)
+      const givingUp = setTimeout(() => reject(new Error(`the status stays ${JSON.stringify(board.read())}`)), 60_000)
       const look = () => {
         if (isSo(board.read())) resolve()
       }

@@ -59,7 +59,7 @@ try {
   await Promise.all(processes.map((module) => module.start()))
   await processes[0].line(
     ({ msg, artifacts }) => msg === 'iteration ended' && Number(artifacts) > 0,
-    AbortSignal.timeout(30_000)
+    AbortSignal.timeout(60_000)
   )
   const digest = await pull(`edge-device:${proxyModule.ports['8000/tcp']}/${image}`)
   const kept = readdirSync(registryModule.binds[0]!.source)
