@@ -3,8 +3,6 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream'
 import { type TestContext, test } from 'node:test'
-import { createActivations } from '../../modules/connected-registry/src/children/activations.ts'
-import { openStore } from '../../modules/connected-registry/src/store.ts'
 import { anImage } from '../fixtures/image-builder.ts'
 import { freePorts } from '../fixtures/ports.ts'
 import { basicAuthorization } from '../fixtures/push-image.ts'
@@ -120,28 +118,6 @@ test('the top knows how the bottom is', async (t) => {
   assert.equal((await tree())[0]?.name, site4.name)
   assert.equal(bottom?.name, site3.name)
   assert.equal(bottom?.connectionState, 'Online')
-})
-
-test('a second instance of a name is told so, and has the name once it was freed', async (t) => {
-  const clientTokens = [await aClient()]
-  const settings = { clientTokens, repositories: ['plant/a', 'plant/b'], children: [await childEntry(site4)] }
-  const upper = await openLayer(t, { settings })
-  const first = await openLayer(t, { settings: below(upper.host, site4) })
-  await following(first)
-  const second = await openLayer(t, { settings: { ...below(upper.host, site4), clientTokens } })
-  const codes = async () => (await second.status()).statusDetails.map(({ code }) => code)
-
-  await second.until(async () => (await codes()).includes('ALREADY_ACTIVATED'))
-  await upper.stop()
-  const store = await openStore(upper.dataVolume)
-  await createActivations(store.records, () => new Date()).deactivate(site4.name)
-  await store.close()
-  await openLayer(t, { settings, dataVolume: upper.dataVolume, port: upper.port })
-
-  await following(second)
-  await second.until(async () => !(await codes()).includes('ALREADY_ACTIVATED'))
-  // The first one still runs, and does not come back.
-  await first.line(({ msg, code }) => msg === 'status detail appeared' && code === 'DEACTIVATED')
 })
 
 test('a registry that is above its own parent syncs nothing, and says so', async (t) => {

@@ -20,7 +20,7 @@ import type { NewDetail, StatusBoard } from './status.ts'
 export interface GatewayLink {
   /** Another parent object is another connection. `kept`: what was known of it before a restart. */
   apply(wish: GatewayWish): void
-  /** Before the whole scope is looked at. Throws ParentLoopError. */
+  /** Before the whole scope is looked at. Throws SyncBarredError. */
   refresh(signal: AbortSignal): Promise<void>
   /** Whether what changes above is told here within a second. */
   isFollowing(): boolean

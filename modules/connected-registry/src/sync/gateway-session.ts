@@ -30,7 +30,7 @@ export interface SessionOptions {
 
 /**
  * What this registry and one parent's gateway know of each other. `unknown`: the parent did not say yet what it is. `refused`: it is a
- * gateway and does not take us for the child; its content may be had as a plain parent's.
+ * gateway and does not take us for the child; its content may be had as a plain parent's, unless an operator freed our name.
  */
 export type SessionState = 'unknown' | 'plain' | 'active' | 'refused'
 
@@ -43,7 +43,7 @@ export interface GatewaySession {
   /** Asks what the parent is, activates, and reads the config. Throws where the parent does not answer; then nothing changed. */
   establish(): Promise<SessionState>
   readConfig(): Promise<void>
-  /** As `establish`, unless it was done lately and nothing failed since. Throws ParentLoopError; no answer is no failure. */
+  /** As `establish`, unless it was done lately and nothing failed since. Throws SyncBarredError; no answer is no failure. */
   refresh(signal: AbortSignal): Promise<void>
   /** The parent took back what `establish` agreed on. */
   refused(error: unknown): void
@@ -153,7 +153,7 @@ export function createGatewaySession(options: SessionOptions): GatewaySession {
           log.debug({ code: codeOf(error), reason: describe(error) }, 'gateway of the parent not asked')
         })
       }
-      if (problem?.code === 'PARENT_LOOP') throw new ParentLoopError(problem.description)
+      if (problem?.code === 'PARENT_LOOP' || problem?.code === 'DEACTIVATED') throw new SyncBarredError(problem)
     },
     refused: (error) => void refused(error)
   }
@@ -167,10 +167,15 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
-/** Nothing may be synced with a parent that is itself below this registry. */
-export class ParentLoopError extends Error {
-  override readonly name = 'ParentLoopError'
-  readonly code = 'PARENT_LOOP'
+/** Nothing may be synced: the parent is itself below this registry, or an operator gave our name to another instance. */
+export class SyncBarredError extends Error {
+  override readonly name = 'SyncBarredError'
+  readonly code: string
+
+  constructor({ code, description }: NewDetail) {
+    super(description)
+    this.code = code
+  }
 }
 
 function loopDetail(host: string): NewDetail {

@@ -65,7 +65,7 @@ export const statusCodes = {
   ),
   DEACTIVATED: cause(
     'Parent',
-    'an operator freed our name above, for another instance',
+    'an operator freed our name above, for another instance: nothing is synced',
     'end this one; or at the parent the direct method `readmit`'
   ),
   NOT_ACTIVATED: cause('Parent', 'the parent lost its store', 'goes by itself, within minutes'),
