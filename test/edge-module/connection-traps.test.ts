@@ -33,11 +33,18 @@ test('trap 1: a hub that lost its sessions is subscribed to anew', async (t) => 
 
 test('trap 5: when the token cannot be renewed the connection stays, and the renewal is repeated', async (t) => {
   const { hub, workload, signal, ...device } = await anEdgeDevice(t)
+  workload.faults.only = 'sign'
+  // As soon as the first token is signed, however long it takes to connect with it.
+  workload.events.on('request', function onRequest({ call }) {
+    if (call !== 'sign') return
+    workload.events.off('request', onRequest)
+    setImmediate(() => {
+      workload.faults.status = 500
+    })
+  })
   const client = device.client({ timings: { tokenRenewAfterMs: 50 } })
   const connection = connectionOf(client)
-  workload.faults.only = 'sign'
   await connection.first((connected) => connected, signal)
-  workload.faults.status = 500
   const connects = hub.connects.length
 
   for (const _attempt of [1, 2]) await device.log.next(({ msg }) => msg.startsWith('token not renewed'), signal)

@@ -210,7 +210,9 @@ test('the SDK is loaded by a started client and by nothing before', async (t) =>
     signal,
     stdio: ['ignore', 'pipe', 'inherit']
   })
+  const ended = once(child, 'exit')
   const loaded = (await json(child.stdout)) as Record<'before' | 'after', string[]>
+  await ended
 
   assert.deepEqual(loaded.before, [])
   assert.ok(loaded.after.includes('azure-iot-device-mqtt'), loaded.after.join())
