@@ -111,11 +111,11 @@ test('a parent that hangs after its headers is left after the idle time-out', as
 test('an answer that drips is left when its whole time is over, but content may take longer', async (t) => {
   const drip: Script = (_, response) => {
     response.writeHead(200, { 'content-length': '6' })
-    const timer = setInterval(() => response.write('.'), 20)
+    const timer = setInterval(() => response.write('.'), 100)
     response.on('close', () => clearInterval(timer))
   }
   const server = await scriptedServer(t, drip)
-  const dispatcher = openDispatcher(t, { timeouts: { answerMs: 60 }, retry: { retries: 0 } })
+  const dispatcher = openDispatcher(t, { timeouts: { answerMs: 400 }, retry: { retries: 0 } })
 
   await assert.rejects(dispatcher.request(get(server.url, t.signal), read), { code: 'TIMEOUT' })
   assert.equal(await dispatcher.request({ ...get(server.url, t.signal), endless: true }, read), '......')

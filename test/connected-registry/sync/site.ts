@@ -78,7 +78,7 @@ export interface TestSiteOptions {
 /** Never due by itself within a test: iterations run when they are asked for. */
 const yearly: Schedule = { cron: '0 0 1 1 *', windowMs: 3_600_000 }
 const impatient: DispatcherOptions = {
-  timeouts: { connectMs: 2_000, headersMs: 1_000, idleMs: 1_000 },
+  timeouts: { connectMs: 2_000, headersMs: 10_000, idleMs: 10_000 },
   retry: { retries: 1, firstPauseMs: 10 },
   random: () => 0
 }
