@@ -28,7 +28,7 @@ const run = options.long
       testTimeoutMs: 120_000,
       // One more than processors: a third of the time a test waits, for a process to start or for a limit to pass.
       concurrency: availableParallelism() + 1,
-      boundSeconds: 8 * minutes
+      boundSeconds: 12 * minutes
     }
 
 const files = testFiles()

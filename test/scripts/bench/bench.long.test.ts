@@ -25,7 +25,7 @@ test('a quick run measures every group beside docker-registry or nginx, and says
   const words = ['scripts/bench.ts', '--quick', '--json', json, ...wanted]
   const { stdout } = await promisify(execFile)(process.execPath, words, {
     cwd: root,
-    timeout: 600_000
+    timeout: 840_000
   })
 
   const { rows, facts } = JSON.parse(await readFile(json, 'utf8'))
