@@ -47,7 +47,7 @@ async function bench(given: BenchArguments): Promise<void> {
     contenders.push(...(await startContenders(folder, given.profile)))
     const samples = [...(await measureLines(given, contenders))]
     if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))
-    facts.push(...(await measureFacts(given, contenders)))
+    facts.push(...(await measureFacts(given, contenders, folder)))
     if (given.groups.includes('proxy')) {
       const proxy = await measureProxy(folder, given.scale, { ...roundsOf(given), profile: given.profile })
       samples.push(...proxy.samples)
@@ -72,9 +72,13 @@ function roundsOf({ scale }: BenchArguments): RoundsOptions {
   return { rounds: scale.rounds, until: scale.withinMs, progress }
 }
 
-async function measureFacts({ groups, scale }: BenchArguments, contenders: readonly Contender[]): Promise<Fact[]> {
+async function measureFacts(
+  { groups, scale }: BenchArguments,
+  contenders: readonly Contender[],
+  folder: string
+): Promise<Fact[]> {
   const facts: Fact[] = []
-  if (groups.includes('latency')) facts.push(...(await measureLatency(contenders, scale)))
+  if (groups.includes('latency')) facts.push(...(await measureLatency(contenders, folder, scale)))
   if (groups.includes('many-tags')) facts.push(...(await measureManyTags(contenders, scale)))
   return facts
 }

@@ -1,4 +1,5 @@
-import type { Contender } from './contenders.ts'
+import { join } from 'node:path'
+import { type Contender, ours, startOurs } from './contenders.ts'
 import type { Fact } from './fact.ts'
 import type { Scale } from './line.ts'
 import { createManifestPulls, readers } from './manifest-pulls.ts'
@@ -14,10 +15,18 @@ interface Round {
   readonly rate: number
 }
 
-/** How much longer the slowest of a hundred pulls of a manifest takes while others push as fast as they can. */
-export async function measureLatency(contenders: readonly Contender[], scale: Scale): Promise<readonly Fact[]> {
+/**
+ * How much longer the slowest of a hundred pulls of a manifest takes while others push as fast as they can. To be read beside it: the
+ * same pulls from another of our registries, to which nobody pushes, on the same processors. Faster no registry could be here.
+ */
+export async function measureLatency(
+  contenders: readonly Contender[],
+  folder: string,
+  scale: Scale
+): Promise<readonly Fact[]> {
   const measured = new Map<string, readonly Round[]>()
-  for (const contender of contenders) measured.set(contender.name, await measure(contender, scale))
+  for (const contender of contenders) measured.set(contender.name, await measure(contender, contender, scale))
+  const control = await measureControl(contenders, folder, scale)
   const values = (figure: (round: Round) => number) =>
     Object.fromEntries([...measured].map(([name, rounds]) => [name, median(rounds.map(figure))]))
   return [
@@ -29,16 +38,36 @@ export async function measureLatency(contenders: readonly Contender[], scale: Sc
       unit: 'x',
       values: values(({ idle, busy }) => busy / idle),
       limit: 3
+    },
+    {
+      work: '  the same, pulled from one to which nobody pushes',
+      unit: 'x',
+      values: { [ours]: median(control.map(({ idle, busy }) => busy / idle)) }
     }
   ]
 }
 
-async function measure(contender: Contender, scale: Scale): Promise<readonly Round[]> {
-  const pullManifests = await createManifestPulls(contender, scale.requestMs * 2)
+async function measureControl(
+  contenders: readonly Contender[],
+  folder: string,
+  scale: Scale
+): Promise<readonly Round[]> {
+  const pushedTo = contenders.find(({ name }) => name === ours)
+  if (!pushedTo) return []
+  const control = await startOurs(join(folder, 'latency-control'))
+  try {
+    return await measure(control, pushedTo, scale)
+  } finally {
+    await control.stop()
+  }
+}
+
+async function measure(pulledFrom: Contender, pushedTo: Contender, scale: Scale): Promise<readonly Round[]> {
+  const pullManifests = await createManifestPulls(pulledFrom, scale.requestMs * 2)
   const rounds: Round[] = []
   for (let round = 0; round < scale.rounds; round++) {
     const idle = await pullManifests()
-    const pushing = await startPushing(contender, pushed)
+    const pushing = await startPushing(pushedTo, pushed)
     let rate = 0
     const busy = await pullManifests().finally(async () => {
       rate = await pushing.stop()
