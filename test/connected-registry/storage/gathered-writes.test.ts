@@ -25,6 +25,11 @@ function createMeter(): Blocks & { readonly out: number } {
       out--
       blocks.give(block)
     },
+    takeSecond() {
+      const block = blocks.takeSecond()
+      if (block) out++
+      return block
+    },
     get out() {
       return out
     }
@@ -65,6 +70,27 @@ test('content that comes slower than it is written takes one block', async () =>
   assert.equal(Math.max(...held), 1)
 })
 
+test('where many blocks are out, content is written by one block each', async () => {
+  const blocks = createMeter()
+  const written = Array.from({ length: 30 }, () => ({ bytes: Buffer.alloc(bytes.length), end: 0 }))
+  let most = 0
+
+  await Promise.all(
+    written.map((file) =>
+      writeGathered(inChunks(), blocks, async (block) => {
+        most = Math.max(most, blocks.out)
+        await turnOfLoop()
+        file.bytes.set(block, file.end)
+        file.end += block.length
+      })
+    )
+  )
+
+  assert.ok(written.every((file) => file.bytes.equals(bytes)))
+  assert.equal(most, 30)
+  assert.equal(blocks.out, 0)
+})
+
 test('where writing fails no block is lost, and what failed is thrown', async () => {
   const blocks = createMeter()
 
@@ -74,4 +100,18 @@ test('where writing fails no block is lost, and what failed is thrown', async ()
   )
 
   assert.equal(blocks.out, 0)
+})
+
+test('blocks are used again, as many as are in use, and few are kept when none is', () => {
+  const blocks = createBlocks()
+  const used = Array.from({ length: 40 }, () => blocks.take())
+  const known = new Set(used)
+
+  for (const block of used.slice(20)) blocks.give(block)
+  const again = Array.from({ length: 20 }, () => blocks.take())
+  assert.ok(again.every((block) => known.has(block)))
+
+  for (const block of known) blocks.give(block)
+  const later = Array.from({ length: 40 }, () => blocks.take())
+  assert.equal(later.filter((block) => known.has(block)).length, 8)
 })

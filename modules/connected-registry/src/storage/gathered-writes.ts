@@ -1,5 +1,7 @@
 export const blockSize = 1024 * 1024
 const keptBlocks = 8
+/** Who has a block gets a second one only while fewer are out: memory for many uploads at once is one block each. */
+const manyBlocks = 24
 
 /**
  * Blocks to copy content into, used again and again: a fresh one for each upload costs more than the copy. Their memory can be
@@ -7,15 +9,26 @@ const keptBlocks = 8
  */
 export interface Blocks {
   take(): Buffer
+  /** Undefined: many are out. */
+  takeSecond(): Buffer | undefined
   give(block: Buffer): void
 }
 
 export function createBlocks(): Blocks {
   const free: Buffer[] = []
+  let out = 0
+  const take = () => {
+    out++
+    return free.pop() ?? Buffer.from(new SharedArrayBuffer(blockSize))
+  }
   return {
-    take: () => free.pop() ?? Buffer.from(new SharedArrayBuffer(blockSize)),
+    take,
+    takeSecond: () => (out < manyBlocks ? take() : undefined),
     give(block) {
-      if (free.length < keptBlocks) free.push(block)
+      out--
+      free.push(block)
+      // Uploads under way have one block or two, now this and now that: what they are about to take again is not given up.
+      free.length = Math.min(free.length, Math.max(keptBlocks, out))
     }
   }
 }
@@ -38,11 +51,14 @@ export async function writeGathered(
     await writing
     if (used === 0) return
     const full = filling
-    writing = write(full.subarray(0, used)).finally(() => blocks.give(full))
+    const next = blocks.takeSecond()
+    writing = write(full.subarray(0, used))
+    used = 0
+    if (!next) return writing
+    filling = next
+    writing = writing.finally(() => blocks.give(full))
     // Awaited by the next flush; until then a failure is not an unhandled one.
     writing.catch(() => undefined)
-    filling = blocks.take()
-    used = 0
   }
 
   try {
