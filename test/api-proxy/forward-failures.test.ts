@@ -84,6 +84,20 @@ test('a registry that hangs is answered 504, and its connection is closed', asyn
   await closed
 })
 
+test('a registry that hangs on a connection on which it has answered is answered 504, too', async (t) => {
+  const connections = new Set<object>()
+  const registry = await aRegistry(t, (asked, answer) => {
+    connections.add(asked.socket)
+    if (asked.url === '/v2/quick') answer.end()
+  })
+  const door = await aDoor(t, registry.port, { limits: { answerTimeoutMs: 50 } })
+
+  const statuses: number[] = []
+  for (const path of ['/v2/quick', '/v2/quick', '/v2/hangs']) statuses.push((await ask(door.port, path)).status)
+
+  assert.deepEqual([statuses, connections.size], [[200, 200, 504], 1])
+})
+
 test('reading is asked again when a kept connection turns out to be closed; writing is not', async (t) => {
   // Each connection answers one request and dies of the second.
   const answered = new WeakSet<object>()

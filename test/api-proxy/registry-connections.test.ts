@@ -7,7 +7,8 @@ import { aRegistry } from './open-door.ts'
 test('a connection that rested for long is closed, for the registry may be closing it just then', async (t) => {
   const { port } = await aRegistry(t, (_, answer) => answer.end())
   let nowMs = 0
-  const connections = createRegistryConnections({ host: '127.0.0.1', port }, 1_000, () => nowMs)
+  const limits = { connectTimeoutMs: 1_000, answerTimeoutMs: 1_000 }
+  const connections = createRegistryConnections({ host: '127.0.0.1', port }, limits, () => nowMs)
   t.after(() => connections.close())
 
   const first = connections.take()

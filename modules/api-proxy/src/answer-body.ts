@@ -21,36 +21,50 @@ export function createAnswerBody(
   connection: RegistryConnection,
   buffers: BodyBuffers
 ): AnswerBody {
-  let buffer: Buffer | undefined
-  const goOn = () => connection.resume()
+  return new Body(response, connection, buffers)
+}
 
-  return {
-    write(content, left) {
-      if (content.length === 0) return true
-      // What was read so far lies in memory that other connections read into.
-      const own = buffer ? content : Buffer.from(content)
-      if (!buffer && left > smallBytes) {
-        buffer = buffers.take()
-        connection.readInto(buffer)
-      }
-      response.write(own, goOn)
-      return false
-    },
-    end(content) {
-      connection.readInto(undefined)
-      if (content.length === 0) response.end()
-      else if (content.length <= textBytes) response.end(textOf(content), 'latin1')
-      else response.end(buffer ? content : Buffer.from(content))
-    },
-    close(isWhole) {
-      if (!buffer) return
-      if (isWhole) buffers.giveBack(buffer)
-      else buffers.giveUp(buffer)
-      buffer = undefined
+// A class: there is one for each request, and closures cost as many objects as it has methods.
+class Body implements AnswerBody {
+  readonly #response: ServerResponse
+  readonly #connection: RegistryConnection
+  readonly #buffers: BodyBuffers
+  #buffer: Buffer | undefined
+
+  constructor(response: ServerResponse, connection: RegistryConnection, buffers: BodyBuffers) {
+    this.#response = response
+    this.#connection = connection
+    this.#buffers = buffers
+  }
+
+  write(content: Uint8Array, left: number): boolean {
+    if (content.length === 0) return true
+    // What was read so far lies in memory that other connections read into.
+    const own = this.#buffer ? content : Buffer.from(content)
+    if (!this.#buffer && left > smallBytes) {
+      this.#buffer = this.#buffers.take()
+      this.#connection.readInto(this.#buffer)
     }
+    this.#response.write(own, this.#connection.resume)
+    return false
+  }
+
+  end(content: Uint8Array): void {
+    if (this.#buffer) this.#connection.readInto(undefined)
+    if (content.length === 0) this.#response.end()
+    else if (content.length <= textBytes) this.#response.end(textOf(content), 'latin1')
+    else this.#response.end(this.#buffer ? content : Buffer.from(content))
+  }
+
+  close(isWhole: boolean): void {
+    if (!this.#buffer) return
+    if (isWhole) this.#buffers.giveBack(this.#buffer)
+    else this.#buffers.giveUp(this.#buffer)
+    this.#buffer = undefined
   }
 }
 
-function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
+function textOf(content: Uint8Array): string {
+  const bytes = Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.length)
+  return bytes.toString('latin1')
 }

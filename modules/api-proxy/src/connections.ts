@@ -24,7 +24,14 @@ export interface Connections {
 export function createConnections(lingerMs: number): Connections {
   // Under TLS the request's socket is another object than the connection's, with the same peer.
   const connections = new Map<string, Connection>()
+  const bySocket = new WeakMap<Socket, Connection>()
   let isClosing = false
+
+  function connectionOf(socket: Socket): Connection | undefined {
+    const connection = bySocket.get(socket) ?? connections.get(peerOf(socket))
+    if (connection) bySocket.set(socket, connection)
+    return connection
+  }
 
   function ended(connection: Connection): void {
     connection.exchanges -= 1
@@ -38,12 +45,12 @@ export function createConnections(lingerMs: number): Connections {
       socket.once('close', () => connections.delete(peer))
     },
     began(request, response) {
-      const connection = connections.get(peerOf(request.socket))
+      const connection = connectionOf(request.socket)
       if (!connection) return
       connection.socket = request.socket
       connection.exchanges += 1
       if (isClosing) response.setHeader('connection', 'close')
-      response.once('close', () => readRest(request, lingerMs, () => ended(connection)))
+      response.on('close', () => readRest(request, lingerMs, () => ended(connection)))
     },
     closeIdle() {
       isClosing = true

@@ -44,6 +44,7 @@ export function createUpgrades({ routes, forwards, log }: DoorOptions): Upgrades
 }
 
 function logEnd(request: IncomingMessage, response: ServerResponse, target: string, log: Log): void {
+  if (log.level !== 'debug') return
   const path = pathOf(request)
   const { method } = request
   response.once('close', () => {

@@ -11,14 +11,21 @@ export interface Forwards {
 
 export function createForwards(create: (upstream: Upstream) => Forward): Forwards {
   const made = new Map<string, Forward>()
+  /** Those of the routes in force: they are asked for with each request. */
+  let known = new WeakMap<Upstream, Forward>()
+
+  function find(upstream: Upstream): Forward {
+    const key = keyOf(upstream)
+    const forward = made.get(key) ?? create(upstream)
+    made.set(key, forward)
+    known.set(upstream, forward)
+    return forward
+  }
+
   return {
-    to(upstream) {
-      const key = keyOf(upstream)
-      const forward = made.get(key) ?? create(upstream)
-      made.set(key, forward)
-      return forward
-    },
+    to: (upstream) => known.get(upstream) ?? find(upstream),
     keepOnly({ routes, storage }) {
+      known = new WeakMap()
       const wanted = new Set([...routes.map(({ target }) => target), ...(storage ? [storage] : [])].map(keyOf))
       for (const [key, forward] of made) {
         if (wanted.has(key)) continue

@@ -12,6 +12,8 @@ const hopByHop = new Set([
   'transfer-encoding',
   'upgrade'
 ])
+// Most names are none of them by their length alone, and need not be put into small letters to see it.
+const hopByHopLengths = new Set([...hopByHop].map(({ length }) => length))
 // What only a door may say of a request; from a client it is a claim, so it goes no further.
 const doorsOwn = /^(?:forwarded|x-real-ip|x-forwarded-.*|x-ms-edge-clientcert)$/
 // A peer that lists these in `Connection` would change what the next hop takes for the message, or where it leads it.
@@ -64,33 +66,48 @@ export function requestHead(request: Readonly<IncomingMessage>, origin: Origin):
   const { method = '', url = '', headers } = request
   if (!target.test(url)) return undefined
   let head = `${method} ${url} HTTP/1.1\r\n`
-  const forwarded = forwardedHeaders(headers, origin)
-  for (const name of Object.keys(forwarded)) {
-    const given = forwarded[name]
-    const values = typeof given === 'object' ? given : [given ?? '']
-    for (const one of values) {
-      if (!value.test(one)) return undefined
-      head += `${name}: ${one}\r\n`
-    }
+  let isValid = true
+  const add = (name: string, text: string) => {
+    isValid &&= value.test(text)
+    head += `${name}: ${text}\r\n`
   }
-  return `${head}connection: keep-alive\r\n\r\n`
+  forwardHeaders(headers, origin, (name, given) => {
+    if (typeof given === 'string') add(name, given)
+    else for (const one of given) add(name, one)
+  })
+  return isValid ? `${head}connection: keep-alive\r\n\r\n` : undefined
 }
 
 /**
  * A client's headers as the next hop gets them: hop-by-hop headers and claims about forwarding left out,
  * `X-Forwarded-Host` and `X-Forwarded-Proto` saying what the client sees, so that URLs can be built from them.
  */
-export function forwardedHeaders(headers: IncomingHttpHeaders, { scheme, host }: Origin): IncomingHttpHeaders {
-  const isDropped = dropped(headers.connection)
+export function forwardedHeaders(headers: IncomingHttpHeaders, origin: Origin): IncomingHttpHeaders {
   const forwarded: IncomingHttpHeaders = {}
-  for (const name of Object.keys(headers)) {
-    if (!isDropped(name) && !doorsOwn.test(name)) forwarded[name] = headers[name]
-  }
-  if (headers['transfer-encoding'] !== undefined) forwarded['transfer-encoding'] = 'chunked'
-  if (headers.host !== undefined) forwarded['x-forwarded-host'] = headers.host
-  forwarded['x-forwarded-proto'] = scheme
-  forwarded.host = host
+  forwardHeaders(headers, origin, (name, given) => {
+    forwarded[name] = given as string
+  })
   return forwarded
+}
+
+function forwardHeaders(
+  headers: IncomingHttpHeaders,
+  { scheme, host }: Origin,
+  add: (name: string, given: string | string[]) => void
+): void {
+  const isDropped = dropped(headers.connection)
+  add('host', host)
+  for (const name of Object.keys(headers)) {
+    const given = headers[name]
+    if (given !== undefined && name !== 'host' && !isDropped(name) && !isDoorsOwn(name)) add(name, given)
+  }
+  if (headers['transfer-encoding'] !== undefined) add('transfer-encoding', 'chunked')
+  if (headers.host !== undefined) add('x-forwarded-host', headers.host)
+  add('x-forwarded-proto', scheme)
+}
+
+function isDoorsOwn(name: string): boolean {
+  return (name.startsWith('x-') || name.startsWith('f')) && doorsOwn.test(name)
 }
 
 /** An answer's raw headers (name, value, name, value...) as the client gets them: in order, repeated ones repeated. */
@@ -99,7 +116,7 @@ export function answeredHeaders(rawHeaders: readonly string[], connection: strin
   const kept: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
-    if (!isDropped(name.toLowerCase())) kept.push(name, rawHeaders[i + 1] ?? '')
+    if (!isDropped(name)) kept.push(name, rawHeaders[i + 1] ?? '')
   }
   return kept
 }
@@ -122,10 +139,13 @@ export function withOrigin(rawHeaders: readonly string[], { from, to }: Translat
   })
 }
 
-const isHopByHop = (name: string) => hopByHop.has(name)
+function isHopByHop(name: string): boolean {
+  return hopByHopLengths.has(name.length) && hopByHop.has(name.toLowerCase())
+}
 
 function dropped(connection = 'keep-alive'): (name: string) => boolean {
   if (connection === 'keep-alive') return isHopByHop
   const listed = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
-  return (name) => hopByHop.has(name) || (listed.has(name) && !neverListed.has(name))
+  for (const name of neverListed) listed.delete(name)
+  return (name) => isHopByHop(name) || listed.has(name.toLowerCase())
 }

@@ -25,6 +25,7 @@ export function answerHealth(handle: Handle, readiness: Readiness): Handle {
 
 /** Requests with `x-ms-version` are a storage account's, whose names come first in a path. */
 export function healthPathOf({ method, url = '', headers }: IncomingMessage): '/healthz' | '/readyz' | undefined {
+  if (!url.startsWith('/healthz') && !url.startsWith('/readyz')) return undefined
   if ((method !== 'GET' && method !== 'HEAD') || headers['x-ms-version'] !== undefined) return undefined
   const [path] = url.split('?', 1)
   return path === '/healthz' || path === '/readyz' ? path : undefined

@@ -1,6 +1,9 @@
 import { connect, type Socket } from 'node:net'
+import { AnswerTimeoutError } from './failures.ts'
+import type { ForwardLimits } from './forward.ts'
 import { connectInTime } from './registry-agent.ts'
 import type { Address } from './routes.ts'
+import { createSilence, type Silence } from './silence.ts'
 
 /** Who reads what comes on a connection. */
 export interface Reader {
@@ -8,6 +11,8 @@ export interface Reader {
   take(piece: Buffer): boolean
   /** Once: the connection is over, `error` where that is why. */
   ended(error: Error | undefined): void
+  /** It is open and says nothing. */
+  failed(error: Error): void
 }
 
 /** A connection to the registry, for one request after the other. */
@@ -15,6 +20,7 @@ export interface RegistryConnection {
   /** It has answered a request before. */
   readonly isReused: boolean
   readonly socket: Socket
+  readonly silence: Silence
   use(reader: Reader): void
   /** The next pieces come in this memory; undefined: in one that all connections share. */
   readInto(buffer: Buffer | undefined): void
@@ -42,7 +48,7 @@ const sharedBytes = 64 * 1024
 /** Connections by plain TCP, kept alive. What is read on them goes into memory that is used again: a fresh one costs most. */
 export function createRegistryConnections(
   address: Address,
-  connectTimeoutMs: number,
+  { connectTimeoutMs, answerTimeoutMs }: ForwardLimits,
   now: () => number = () => performance.now()
 ): RegistryConnections {
   const shared = Buffer.allocUnsafeSlow(sharedBytes)
@@ -63,6 +69,7 @@ export function createRegistryConnections(
     }
     const options = { ...address, noDelay: true, keepAlive: true, onread }
     const socket = connectInTime(connect(options), connectTimeoutMs)
+    const silence = createSilence(answerTimeoutMs, () => reader?.failed(new AnswerTimeoutError(answerTimeoutMs)))
 
     function refuse(): boolean {
       socket.destroy()
@@ -75,6 +82,7 @@ export function createRegistryConnections(
       open.delete(connection)
       const at = resting.findIndex((known) => known.connection === connection)
       if (at >= 0) resting.splice(at, 1)
+      silence.close()
       socket.destroy()
       told?.ended(failure)
     }
@@ -88,6 +96,7 @@ export function createRegistryConnections(
         return isReused
       },
       socket,
+      silence,
       use(next) {
         reader = next
       },

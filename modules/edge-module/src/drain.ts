@@ -37,7 +37,7 @@ export function createDrain({ betweenMs = 1_000 } = {}): Drain {
   return {
     began(response) {
       count += 1
-      response.once('close', () => ended(response))
+      response.on('close', () => ended(response))
     },
     refuses: ({ method, url = '' }) =>
       isDraining && !isHealth(url) && !isManifestPush(method, url) && !isBegunUpload(url),
