@@ -15,7 +15,7 @@ import { measureLayers } from './bench/layers.ts'
 import { measureManyTags } from './bench/many-tags.ts'
 import { measureIdleMemory, peakMemory } from './bench/memory.ts'
 import { measureProxy } from './bench/proxy.ts'
-import { factTableOf, type Row, rowOf, type Sample, tableOf } from './bench/report.ts'
+import { factTableOf, type Row, rowsOf, type Sample, tableOf } from './bench/report.ts'
 import { type RoundsOptions, runRounds } from './bench/rounds.ts'
 import { smallRequestLines } from './bench/small-requests.ts'
 import { measureSync } from './bench/sync.ts'
@@ -81,16 +81,6 @@ async function measureFacts(
   if (groups.includes('latency')) facts.push(...(await measureLatency(contenders, folder, scale)))
   if (groups.includes('many-tags')) facts.push(...(await measureManyTags(contenders, scale)))
   return facts
-}
-
-function rowsOf(samples: readonly Sample[]): readonly Row[] {
-  const lines = [...new Set(samples.map(({ line }) => line))]
-  return lines.map((line) =>
-    rowOf(
-      line,
-      samples.filter((sample) => sample.line === line)
-    )
-  )
 }
 
 function peaksOf(samples: readonly Sample[]): Readonly<Record<string, number>> {

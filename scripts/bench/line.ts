@@ -9,6 +9,8 @@ export interface Line {
   readonly target?: Target
   /** Whom the ratios are of and against, where it is not this registry and docker-registry. */
   readonly between?: readonly [own: string, other: string]
+  /** Another one whose ratios are told too, in a row of its own and without a target. */
+  readonly alsoBeside?: string
   /** Bytes that the work of one round lays down in files, about. */
   readonly written?: number
   /** Fills a contender, once, before the first round. */

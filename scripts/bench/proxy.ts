@@ -6,7 +6,7 @@ import { findTool } from '../../test/fixtures/tools.ts'
 import { removeBlobs, sizeText } from './blobs.ts'
 import { openConnection } from './connection.ts'
 import { type Contender, startOurs } from './contenders.ts'
-import { type Door, ourDoor, referenceDoor, startDoors } from './doors.ts'
+import { bestDoor, type Door, originalDoor, ourDoor, startDoors } from './doors.ts'
 import type { Fact } from './fact.ts'
 import type { Line, Scale } from './line.ts'
 import { memoryOf } from './processes.ts'
@@ -27,7 +27,7 @@ import { type RoundsOptions, runRounds } from './rounds.ts'
 
 const repository = 'bench/proxy'
 const idleConnections = 500
-const common = { group: 'proxy', between: [ourDoor, referenceDoor] } as const
+const common = { group: 'proxy', between: [ourDoor, originalDoor], alsoBeside: bestDoor } as const
 
 export interface ProxyFigures {
   readonly samples: readonly Sample[]

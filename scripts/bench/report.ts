@@ -45,6 +45,20 @@ const cpuUnits = {
   MiB: { amount: 1024, text: 's/GiB' }
 } as const
 
+/** One row for each line; where it is told beside a second one, another row for that. */
+export function rowsOf(samples: readonly Sample[]): readonly Row[] {
+  const rows: Row[] = []
+  for (const [line, own] of Map.groupBy(samples, (sample) => sample.line)) {
+    const row = rowOf(line, own)
+    rows.push(row)
+    if (line.alsoBeside === undefined) continue
+    const { target: _, ...untargeted } = line
+    const between = [row.between[0], line.alsoBeside] as const
+    rows.push(rowOf({ ...untargeted, name: `  the same, beside ${line.alsoBeside}`, between }, own))
+  }
+  return rows
+}
+
 export function rowOf(line: Line, samples: readonly Sample[]): Row {
   const names = [...new Set(samples.map(({ contender }) => contender))]
   const of = (name: string) => samples.filter(({ contender }) => contender === name)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Line } from '../../../scripts/bench/line.ts'
-import { median, rowOf, type Sample, tableOf } from '../../../scripts/bench/report.ts'
+import { median, rowOf, rowsOf, type Sample, tableOf } from '../../../scripts/bench/report.ts'
 
 const line: Line = {
   name: 'work',
@@ -39,6 +39,18 @@ test('without the reference there is a line, and no verdict', () => {
   const row = rowOf(line, [aSample('connected-registry', 300, 0.3)])
 
   assert.deepEqual([row.ratio, row.met], [undefined, undefined])
+})
+
+test('a line that is told beside two has a row for each, and its target in the first', () => {
+  const beside = { ...line, between: ['door', 'original'], alsoBeside: 'best' } as const
+  const samples = [aSample('door', 300, 0.3), aSample('original', 100, 0.4), aSample('best', 400, 0.2)]
+
+  const [first, second, ...more] = rowsOf(samples.map((sample) => ({ ...sample, line: beside })))
+
+  assert.deepEqual(more, [])
+  assert.deepEqual([first?.ratio?.speed, first?.met], [3, true])
+  assert.deepEqual([second?.ratio?.speed, second?.target], [0.75, undefined])
+  assert.match(second?.work ?? '', /beside best/)
 })
 
 test('the median of an even number of values lies between the middle two', () => {
