@@ -89,6 +89,25 @@ test('whether a body is wanted is asked of the registry (100-continue)', async (
   assert.match(refusal, /^HTTP\/1\.1 403 /)
 })
 
+test('a client of HTTP/1.0 is sent no interim answer', async (t) => {
+  const registry = await aRegistry(t, () => assert.fail('every request here expects to be asked'))
+  registry.server.on('checkContinue', async (asked: IncomingMessage, answer: ServerResponse) => {
+    answer.writeContinue()
+    answer.end(`got ${await text(asked)}`)
+  })
+  const { port } = registry
+  const address = { host: '127.0.0.1', port }
+  const module = { kind: 'module', protocol: 'http', address } as const
+  const door = await aDoor(t, port, { added: [{ prefix: '/module', target: module }] })
+
+  for (const path of ['/v2/', '/module']) {
+    const client = await openSocket(t, door.port)
+    client.setEncoding('latin1')
+    client.write(`PUT ${path} HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc`)
+    assert.match(await received(client, 'got abc'), /^HTTP\/1\.1 200 /, path)
+  }
+})
+
 test('connections to the registry are kept and used again', async (t) => {
   const ports = new Set<number | undefined>()
   const registry = await aRegistry(t, (asked, answer) => {

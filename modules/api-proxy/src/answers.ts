@@ -39,3 +39,8 @@ export function answerError(
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
   response.end(body)
 }
+
+/** The body is wanted. HTTP/1.0 knows no interim answers, and would take one for the answer (RFC 9110, 15.2). */
+export function passContinue(response: ServerResponse): void {
+  if (response.req.httpVersionMinor > 0) response.writeContinue()
+}

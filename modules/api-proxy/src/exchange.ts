@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AnswerBody, createAnswerBody } from './answer-body.ts'
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts'
+import { passContinue } from './answers.ts'
 import type { BodyBuffers } from './body-buffers.ts'
 import { answeredHeaders } from './headers.ts'
 import type { Reader, RegistryConnection } from './registry-connections.ts'
@@ -52,7 +53,7 @@ class Exchange implements Reader {
     this.#asked = asked
     this.#failed = failed
     this.#connection = connection
-    this.#reader = createAnswerReader(request.method ?? '', () => response.writeContinue())
+    this.#reader = createAnswerReader(request.method ?? '', () => passContinue(response))
     this.#body = createAnswerBody(response, connection, buffers)
   }
 

@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import { Stream } from 'node:stream'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import httpProxy from 'http-proxy'
-import { answerError } from './answers.ts'
+import { answerError, passContinue } from './answers.ts'
 import { AnswerTimeoutError, isStale, reasonOf } from './failures.ts'
 import {
   answeredHeaders,
@@ -158,7 +158,7 @@ function carry(upstream: ClientRequest, { request, response, kind, origin }: Exc
     answerError(response, 'UNAVAILABLE', 'its answer is not valid', kind)
   })
   // RFC 9110, 10.1.1: whether the body is wanted is the registry's to say.
-  upstream.on('continue', () => response.writeContinue())
+  upstream.on('continue', () => passContinue(response))
   limitSilence(upstream, limits.answerTimeoutMs)
   // An answer that is over leaves nothing to do above: its client has gone, or it came before the body was sent.
   response.once('close', () => {
