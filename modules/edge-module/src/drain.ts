@@ -10,28 +10,44 @@ export interface Drain {
   done(signal: AbortSignal): Promise<void>
 }
 
+export interface DrainOptions {
+  readonly betweenMs?: number
+  /** Milliseconds that never go back. */
+  readonly now?: () => number
+}
+
 /**
  * A push is under way between its requests as well: the next chunk, the end of an upload and the manifest are taken, and waited for
  * as long as a client needs to come again. So the port has to stay open until `done` resolves.
  */
-export function createDrain({ betweenMs = 1_000 } = {}): Drain {
+export function createDrain({ betweenMs = 1_000, now = () => performance.now() }: DrainOptions = {}): Drain {
   let isDraining = false
   let count = 0
-  let pushedAt = Number.NEGATIVE_INFINITY
+  /** When the last request of a push ended, for each repository; the latest at the end. */
+  const pushes = new Map<string, number>()
   let changed: () => void = () => {}
 
   function ended({ req: { method, url = '' }, statusCode }: ServerResponse): void {
     count -= 1
     // What is refused says nothing of a push: anybody may try.
     const isTaken = statusCode < 300
-    if (isTaken && isManifestPush(method, url)) pushedAt = Number.NEGATIVE_INFINITY
-    else if (isTaken && isUpload(method, url)) pushedAt = performance.now()
+    if (isTaken && isManifestPush(method, url)) pushes.delete(repositoryOf(url))
+    else if (isTaken && isUpload(method, url)) pushed(repositoryOf(url))
     changed()
+  }
+
+  function pushed(repository: string): void {
+    pushes.delete(repository)
+    pushes.set(repository, now())
+    for (const [known, at] of pushes) {
+      if (at + betweenMs > now()) break
+      pushes.delete(known)
+    }
   }
 
   /** Undefined: until something ends. */
   function waitMs(): number | undefined {
-    return count > 0 ? undefined : pushedAt + betweenMs - performance.now()
+    return count > 0 ? undefined : Math.max(...pushes.values()) + betweenMs - now()
   }
 
   return {
@@ -76,4 +92,8 @@ function isBegunUpload(url: string): boolean {
 
 function isManifestPush(method: string | undefined, url: string): boolean {
   return method === 'PUT' && /^[^?]*\/manifests\/[^/?]+(?:\?|$)/.test(url)
+}
+
+function repositoryOf(url: string): string {
+  return url.replace(/\/(?:blobs\/uploads|manifests)\/.*$/, '')
 }
