@@ -45,3 +45,17 @@ test('a sync that failed is told from then on, whatever the next one would say',
   assert.throws(() => early.wrote(10), /lost/)
   await assert.rejects(early.done(), /lost/)
 })
+
+test('a file that could not be opened for a sync was not refused by the disk, and is synced next time', async () => {
+  const path = join(await temporaryFolder(), 'file')
+  let syncs = 0
+  const early = createEarlySync(path, async () => void syncs++, 10)
+
+  early.wrote(10)
+  await early.done()
+  await writeFile(path, 'content')
+  early.wrote(10)
+  await early.done()
+
+  assert.equal(syncs, 1)
+})

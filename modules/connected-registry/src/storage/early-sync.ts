@@ -19,8 +19,9 @@ export function createEarlySync(path: string, sync: FileSync, everyBytes = syncB
 
   async function run(): Promise<void> {
     try {
-      await using file = await open(path, 'r+')
-      await sync(file, 'data')
+      // Where no descriptor is left the disk was not asked, and has not refused: it is asked again later.
+      await using file = await open(path, 'r+').catch(() => undefined)
+      if (file) await sync(file, 'data')
     } catch (error) {
       failure = { error }
     } finally {
