@@ -26,7 +26,10 @@ export interface UploadFile {
   append(content: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number>
   /** The digest's hex of all bytes: what was hashed while they arrived, else one read. */
   hash(algorithm: Algorithm): Promise<string>
-  /** This and `append` throw SyncError where the disk does not take the bytes: they are of no use from then on. */
+  /**
+   * The file holds these bytes and no others, on the disk. This and `append` throw SyncError where the disk does not take them:
+   * they are of no use from then on.
+   */
   sync(): Promise<void>
   /** Undefined: it is over. */
   writtenAt(): Promise<Date | undefined>
@@ -112,15 +115,15 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       const end = session.end()
       const known = algorithm === 'sha256' ? await running.digest(end) : undefined
       if (known) return known
-      await using handle = await open(data, 'r+')
-      // Bytes that were written but never counted, such as those of a cut append.
-      await handle.truncate(end)
+      await using handle = await open(data, 'r')
       const hex = await hashOnThread(means.hashing, handle, { algorithm, size: end })
-      return hex ?? (await hashFile(handle, newHash(algorithm)))
+      return hex ?? (await hashFile(handle, newHash(algorithm), end))
     },
     async sync() {
       await early.done()
       await using handle = await open(data, 'r+')
+      // Bytes that were written but never counted, such as those of a block that did not fit.
+      await handle.truncate(session.end())
       await sync(handle, 'all')
     },
     writtenAt: async () => (await stat(data).catch(missing))?.mtime,
@@ -180,16 +183,17 @@ async function hashOnThread(
   }
 }
 
-/** Hashes one block while the next one is read. */
-async function hashFile(handle: FileHandle, hash: Hash): Promise<string> {
-  const blocks = [Buffer.allocUnsafeSlow(1024 * 1024), Buffer.allocUnsafeSlow(1024 * 1024)] as const
+/** Hashes one block of the first `end` bytes while the next one is read. */
+async function hashFile(handle: FileHandle, hash: Hash, end: number): Promise<string> {
+  const blocks = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const
+  const read = (block: Buffer, at: number) => handle.read(block, 0, Math.min(block.length, end - at), at)
   let position = 0
-  let reading = handle.read(blocks[0], 0, blocks[0].length, position)
+  let reading = read(blocks[0], position)
   for (let turn = 1; ; turn++) {
     const { bytesRead, buffer } = await reading
     if (bytesRead === 0) return hash.digest('hex')
     position += bytesRead
-    reading = handle.read(turn % 2 === 0 ? blocks[0] : blocks[1], 0, buffer.length, position)
+    reading = read(turn % 2 === 0 ? blocks[0] : blocks[1], position)
     hash.update(buffer.subarray(0, bytesRead))
   }
 }

@@ -17,5 +17,6 @@ const size = (await store.uploadState(id))?.size ?? -1
 const other = randomBytes('smaller', 1000)
 await store.append(id, inChunks(other, 100), { at: size })
 const committed = await store.commit(id, digestOf(Buffer.concat([tooLarge.subarray(0, size), other])))
+const kept = await store.stat(committed.digest)
 await store.close()
-process.stdout.write(JSON.stringify({ refused, size, committed: committed.size }))
+process.stdout.write(JSON.stringify({ refused, size, committed: committed.size, kept: kept?.size }))
