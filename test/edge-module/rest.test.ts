@@ -65,6 +65,19 @@ test('what cannot be collected is not tried again and again', (t) => {
   assert.equal(engine.collections, 1)
 })
 
+test('what was in use at the last collection, and is no more, makes no room for garbage', (t) => {
+  const { engine, look } = anEngine(t, { kept: 200 })
+  engine.used = 204
+  look()
+
+  Object.assign(engine, { allocated: 700, used: 20 })
+  look()
+  engine.used = 90
+  look()
+
+  assert.equal(engine.collections, 2)
+})
+
 test('without the means nothing is looked at', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const looked: string[] = []

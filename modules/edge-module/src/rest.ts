@@ -29,7 +29,10 @@ export function collectAtRest(lookMs: number, engine: Engine = createEngine()): 
     const allocated = engine.allocatedBytes()
     const isAtRest = allocated - before < restLimit
     before = allocated
-    if (!isAtRest || engine.usedBytes() - kept < grownLimit) return
+    const used = engine.usedBytes()
+    // What was in use at the last collection may have gone since.
+    kept = Math.min(kept, used)
+    if (!isAtRest || used - kept < grownLimit) return
     collect()
     kept = engine.usedBytes()
   }
