@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
-import { digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
+import { createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
+import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
 import { storePaths } from '../../../modules/connected-registry/src/storage/layout.ts'
-import { syncFile } from '../../../modules/connected-registry/src/storage/upload-file.ts'
+import {
+  createUploadFile,
+  loadUploadFile,
+  syncFile
+} from '../../../modules/connected-registry/src/storage/upload-file.ts'
 import { inChunks, listBlobs, putBlob } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
 import { beginUpload, patch, serveWritable } from '../http/pushing.ts'
@@ -65,6 +71,25 @@ test('so is one that the disk does not take while it still arrives, though the d
   await assert.rejects(pushed, { code: 'EIO', message: /did not take what was written/ })
   assert.deepEqual(await listBlobs(blobs), [])
   assert.deepEqual(await uploads(), [])
+})
+
+test('what the disk did not take counts as missing after a restart, when nobody knows any more', async () => {
+  const folder = await temporaryFolder()
+  const sync = () => Promise.reject(Object.assign(new Error('EIO: fsync'), { code: 'EIO' }))
+  const means = { blocks: createBlocks(), hashing: createHashing(), sync }
+  const upload = await createUploadFile(folder, 'upload', means)
+  const size = await upload.append(inChunks(Buffer.alloc(16 * 1024 * 1024), 65_536), { at: 0 })
+  await assert.rejects(upload.sync(), { code: 'EIO' })
+
+  const restarted = await loadUploadFile(folder, 'upload', { ...means, sync: syncFile })
+
+  assert.equal(size, 16 * 1024 * 1024)
+  assert.deepEqual(restarted?.session.state(), { size: 0, end: 0, missing: [] })
+  await restarted.append(inChunks(bytes, 10_000), { at: 0 })
+  assert.equal(await restarted.hash('sha256'), hexOf(digestOf(bytes)))
+  await restarted.sync()
+  assert.deepEqual(await readFile(restarted.data), bytes)
+  await means.hashing.close()
 })
 
 for (const [code, status, answered] of [

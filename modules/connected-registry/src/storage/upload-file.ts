@@ -76,7 +76,9 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       throw new SyncError(data, error)
     })
   const notes = createRangeNotes(folder, sparse, sync)
-  const early = createEarlySync(data, sync)
+  const early = createEarlySync(data, (handle, what) =>
+    sync(handle, what).catch((error: unknown) => notes.deny().finally(() => Promise.reject(error)))
+  )
 
   async function write(
     chunks: AsyncIterable<Uint8Array>,
@@ -106,7 +108,10 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
     session,
     append(content, options) {
       return session.append(content, options, async (chunks, at, wrote) => {
-        if (options.sparse) await notes.begin(session.state().size)
+        if (options.sparse) {
+          await early.done()
+          await notes.begin(session.state().size)
+        }
         running.expect(options.sparse ? undefined : at)
         await write(chunks, at, wrote)
       })
@@ -150,6 +155,8 @@ function createRangeNotes(folder: string, begun: boolean, sync: FileSync) {
 
   return {
     areKept: () => beginning !== undefined,
+    /** None of the bytes so far is durable: the system tells of a failed sync once, and after a restart nobody would know. */
+    deny: () => writeFile(path, ''),
     /** Before the first byte that may leave a hole behind it. `size`: what is here so far. */
     begin(size: number): Promise<void> {
       beginning ??= write(size).catch((error: unknown) => {
