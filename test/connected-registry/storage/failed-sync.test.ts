@@ -30,6 +30,8 @@ async function storeOnBadDisk(t: TestContext) {
 }
 
 const bytes = randomBytes('lost', 50_000)
+/** Begins to come to the disk while it arrives. */
+const large = Buffer.alloc(17 * 1024 * 1024, 'large')
 
 test('an upload whose sync failed is over: it cannot be committed later, and nothing is shown', async (t) => {
   const { blobs, disk, uploads } = await storeOnBadDisk(t)
@@ -60,7 +62,6 @@ test('so is one of parallel ranges, as soon as one of them was not taken', async
 
 test('so is one that the disk does not take while it still arrives, though the disk then says that all is well', async (t) => {
   const { blobs, disk, uploads } = await storeOnBadDisk(t)
-  const large = Buffer.alloc(17 * 1024 * 1024, 'large')
   const upload = await blobs.beginUpload()
 
   disk.failures = 1
@@ -90,6 +91,29 @@ test('what the disk did not take counts as missing after a restart, when nobody 
   await restarted.sync()
   assert.deepEqual(await readFile(restarted.data), bytes)
   await means.hashing.close()
+})
+
+test('a store is not closed before the disk has said what it took', async () => {
+  const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const slowly = () => {
+    begun.resolve()
+    return ended.promise
+  }
+  const blobs = await createFilesystemBlobStore(storePaths(await temporaryFolder()), slowly)
+  await blobs.append(await blobs.beginUpload(), inChunks(large, 65_536), { at: 0 })
+  await begun.promise
+
+  const order: string[] = []
+  const closing = blobs.close().then(() => order.push('closed'))
+  // Meanwhile another one does all that and more.
+  const other = await createFilesystemBlobStore(storePaths(await temporaryFolder()))
+  await putBlob(other, large)
+  await other.close()
+  order.push('ended')
+  ended.resolve()
+  await closing
+
+  assert.deepEqual(order, ['ended', 'closed'])
 })
 
 for (const [code, status, answered] of [

@@ -181,7 +181,7 @@ export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileS
       const open = await Promise.all(uploads.values())
       const reason = new StoreError('the blob store is closed', { code: 'STORE_CLOSED', path: paths.blobs })
       for (const upload of open) upload?.session.interrupt(reason)
-      await Promise.all(open.map((upload) => upload?.session.complete(async () => undefined).catch(isUnknown)))
+      await Promise.all(open.map((upload) => upload?.session.complete(upload.settled).catch(isUnknown)))
       await hashing.close()
     }
   }

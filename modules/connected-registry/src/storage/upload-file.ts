@@ -31,6 +31,8 @@ export interface UploadFile {
    * they are of no use from then on.
    */
   sync(): Promise<void>
+  /** Nothing of it is on its way to the disk any more, and what came of that is noted. */
+  settled(): Promise<void>
   /** Undefined: it is over. */
   writtenAt(): Promise<Date | undefined>
   remove(): Promise<void>
@@ -131,6 +133,7 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       await handle.truncate(session.end())
       await sync(handle, 'all')
     },
+    settled: () => early.done().catch(() => undefined),
     writtenAt: async () => (await stat(data).catch(missing))?.mtime,
     remove() {
       running.end()
