@@ -6,7 +6,7 @@ import { mediaTypes } from '../../../modules/connected-registry/src/protocol/med
 import type { Reference } from '../../../modules/connected-registry/src/protocol/reference.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { openParent } from './parent-rig.ts'
-import { endless, failing, inTurn, type Script, scriptedServer } from './scripted-server.ts'
+import { endless, failing, inTurn, json, type Script, scriptedServer } from './scripted-server.ts'
 
 const { descriptor, bytes } = anImage({ seed: 'parent' }).manifest
 const byTag: Reference = { kind: 'tag', tag: 'v1' }
@@ -182,6 +182,8 @@ test('a name or a tag that could lead elsewhere is never asked for', async (t) =
 })
 
 const mebibyte = 1024 * 1024
+const asIndex = { 'content-type': mediaTypes.ociIndex }
+const referrers = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [descriptor] }
 
 /** A manifest of this size, whose end a test sends. */
 function heldUp(size: number, isLengthTold: boolean) {
@@ -197,11 +199,12 @@ function heldUp(size: number, isLengthTold: boolean) {
 }
 
 for (const isLengthTold of [true, false]) {
-  test(`of the largest manifests ${isLengthTold ? '' : 'without a length '}no more than 16 MiB come at once`, async (t) => {
+  test(`of the largest manifests ${isLengthTold ? '' : 'without a length '}no more than 16 MiB come at once, referrers included`, async (t) => {
     const large = heldUp(4 * mebibyte, isLengthTold)
     const small = heldUp(2 * bytes.length, true)
     const server = await scriptedServer(t, (request, response) => {
       if (request.url === '/v2/') response.end()
+      else if (request.url?.includes('/referrers/')) json(200, referrers, asIndex)(request, response)
       else (request.url?.endsWith('/small') ? small : large).script(request, response)
     })
     const { parent, signal } = openParent(t, server.host)
@@ -221,6 +224,8 @@ for (const isLengthTold of [true, false]) {
     await isAsked(5)
     const last = get('small')
     await isAsked(6)
+    const listing = app.referrers(descriptor.digest, signal).then(() => arrived.push('referrers'))
+    await isAsked(7)
     small.endFirst()
     // Asked for side by side, and there already; what it would take is still held.
     await parent.ping(signal)
@@ -228,8 +233,8 @@ for (const isLengthTold of [true, false]) {
     large.endFirst()
     await Promise.race(first)
     for (let left = 4; left > 0; left--) large.endFirst()
-    await Promise.all([...first, fifth, last])
+    await Promise.all([...first, fifth, last, listing])
 
-    assert.equal(arrived.length, 6)
+    assert.equal(arrived.length, 7)
   })
 }

@@ -19,15 +19,22 @@ export interface ManifestRequest {
 export async function getManifest(link: ParentLink, request: ManifestRequest): Promise<StoredManifest | undefined> {
   return link.authentication.request(requestFor(link, 'GET', request), async (answer) => {
     if (answer.status !== 200) return absent(answer)
-    const bytes = await readWithin(link, answer, request.signal)
+    const bytes = await readManifestBody(link, answer, request.signal)
     const digest = verifiedDigest(answer, request.reference, bytes)
     const { mediaType } = readManifest(answer, bytes)
     return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }
   })
 }
 
-/** Answers wait with their bodies unread: requests go on side by side, and small manifests come so too. */
-async function readWithin({ manifestBytes }: ParentLink, answer: Answer, signal: AbortSignal): Promise<Uint8Array> {
+/**
+ * Within the budget of the link: answers wait with their bodies unread, requests go on side by side, and small manifests come so
+ * too. Throws as `readBody`, and the signal's reason.
+ */
+export async function readManifestBody(
+  { manifestBytes }: ParentLink,
+  answer: Answer,
+  signal: AbortSignal
+): Promise<Uint8Array> {
   const release = await manifestBytes.hold(declaredSize(answer), signal).catch((error: unknown) => {
     answer.close()
     throw error

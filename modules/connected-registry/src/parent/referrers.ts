@@ -1,9 +1,9 @@
 import type { Descriptor } from '../protocol/descriptor.ts'
 import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
-import { manifestSizeLimit, parseManifest } from '../protocol/manifest.ts'
+import { parseManifest } from '../protocol/manifest.ts'
 import { essence, mediaTypes } from '../protocol/media-types.ts'
-import { type Answer, headerOf, readBody } from './answer.ts'
-import { getManifest, readManifest } from './manifests.ts'
+import { type Answer, headerOf } from './answer.ts'
+import { getManifest, readManifest, readManifestBody } from './manifests.ts'
 import { pages } from './pages.ts'
 import { ParentError } from './parent-error.ts'
 import { type ParentLink, scopes, urlOf } from './parent-link.ts'
@@ -45,7 +45,7 @@ async function fromApi(link: ParentLink, request: ReferrersRequest): Promise<rea
     scope: scopes.pull(repository),
     headers: { accept: mediaTypes.ociIndex },
     signal,
-    read: readReferrers
+    read: (answer) => readReferrers(link, answer, signal)
   })
   try {
     for await (const page of list) {
@@ -64,12 +64,12 @@ function tooMany(link: ParentLink, path: string): ParentError {
   return new ParentError('BAD_ANSWER', { operation: 'referrers', url: urlOf(link, path), detail })
 }
 
-async function readReferrers(answer: Answer): Promise<readonly Descriptor[]> {
+async function readReferrers(link: ParentLink, answer: Answer, signal: AbortSignal): Promise<readonly Descriptor[]> {
   if (essence(headerOf(answer, 'content-type') ?? '') !== mediaTypes.ociIndex) {
     answer.close()
     throw new ParentError('UNSUPPORTED', { ...answer, detail: 'the answer is no index' })
   }
-  return readManifest(answer, await readBody(answer, manifestSizeLimit)).manifests
+  return readManifest(answer, await readManifestBody(link, answer, signal)).manifests
 }
 
 // distribution-spec, "Listing Referrers": a registry with the API never answers 404 to it. Others have their own ways to say no.
