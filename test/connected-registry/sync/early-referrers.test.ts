@@ -53,13 +53,20 @@ test('whoever takes a list learns why there is none', async () => {
   await assert.rejects(early.take(subject.digest)!, /refused/)
 })
 
-test('long lists, and more than a few, are asked for when they are wanted', async () => {
-  const { early, asked } = openLists(async () => Array(101).fill(subject))
-  for (const { digest } of [subject, ...others]) early.ask(digest)
-  const answered = early.take(others[0]!.digest)
-  await answered
+const wordy: Descriptor = { ...subject, annotations: { words: 'x'.repeat(64 * 1024) } }
 
-  assert.equal(early.take(subject.digest), undefined)
-  assert.equal(asked(), 16)
-  await early.end()
-})
+for (const [what, list] of [
+  ['many descriptors', Array<Descriptor>(101).fill(subject)],
+  ['long annotations', [wordy]]
+] as const) {
+  test(`lists with ${what}, and more than a few, are asked for when they are wanted`, async () => {
+    const { early, asked } = openLists(async () => list)
+    for (const { digest } of [subject, ...others]) early.ask(digest)
+    const answered = early.take(others[0]!.digest)
+    await answered
+
+    assert.equal(early.take(subject.digest), undefined)
+    assert.equal(asked(), 16)
+    await early.end()
+  })
+}

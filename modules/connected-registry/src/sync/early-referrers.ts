@@ -18,8 +18,8 @@ export interface EarlyReferrersOptions {
 
 /** Who signs an image does so soon after pushing it: an older list may lack what was attached while the content came. */
 const freshMs = 1000
-/** What nobody took yet: so many lists, of so many descriptors. All others are asked for when their turn comes. */
-const limits = { lists: 16, descriptors: 100 }
+/** What nobody took yet: so many lists, of so many descriptors and characters. All others are asked for when their turn comes. */
+const limits = { lists: 16, descriptors: 100, characters: 64 * 1024 }
 
 interface Question {
   readonly at: number
@@ -36,7 +36,7 @@ export function createEarlyReferrers(
 
   async function list(subject: Digest): Promise<readonly Descriptor[]> {
     const found = await source.referrers(subject, AbortSignal.any([signal, over.signal]))
-    if (found.length > limits.descriptors) questions.delete(subject)
+    if (isLong(found)) questions.delete(subject)
     return found
   }
 
@@ -58,4 +58,9 @@ export function createEarlyReferrers(
       await Promise.allSettled(Array.from(questions.values(), ({ answer }) => answer))
     }
   }
+}
+
+/** What a descriptor says of itself, its annotations above all, has no limit of its own. */
+function isLong(list: readonly Descriptor[]): boolean {
+  return list.length > limits.descriptors || JSON.stringify(list).length > limits.characters
 }
