@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createActivations } from '../../modules/connected-registry/src/children/activations.ts'
+import { type Activations, createActivations } from '../../modules/connected-registry/src/children/activations.ts'
 import { openStore } from '../../modules/connected-registry/src/store.ts'
 import { anImage } from '../fixtures/image-builder.ts'
-import { aClient, below, childEntry, openLayer } from './layers.ts'
+import { aClient, below, childEntry, type Layer, openLayer } from './layers.ts'
 
 const site = { name: 'layer-4', password: 'four=password/+' }
 
-test('a second instance of a name is told so, and has the name once it was freed', async (t) => {
+test('a second instance of a name is told so, and has it once it was freed; the first one, once it is let in again', async (t) => {
   const clientTokens = [await aClient()]
   const children = [await childEntry(site)]
   const settings = { mode: 'ReadWrite', clientTokens, repositories: ['plant/a', 'plant/b'], children }
@@ -20,11 +20,14 @@ test('a second instance of a name is told so, and has the name once it was freed
   const codes = async () => (await second.status()).statusDetails.map(({ code }) => code)
 
   await second.until(async () => (await codes()).includes('ALREADY_ACTIVATED'))
-  await upper.stop()
-  const store = await openStore(upper.dataVolume)
-  await createActivations(store.records, () => new Date()).deactivate(site.name)
-  await store.close()
-  const again = await openLayer(t, { settings, dataVolume: upper.dataVolume, port: upper.port })
+  const after = async (running: Layer, act: (activations: Activations) => Promise<unknown>) => {
+    await running.stop()
+    const store = await openStore(upper.dataVolume)
+    await act(createActivations(store.records, () => new Date()))
+    await store.close()
+    return openLayer(t, { settings, dataVolume: upper.dataVolume, port: upper.port })
+  }
+  const again = await after(upper, ({ deactivate }) => deactivate(site.name))
 
   await second.line(({ following }) => following === true)
   await second.until(async () => !(await codes()).includes('ALREADY_ACTIVATED'))
@@ -39,4 +42,10 @@ test('a second instance of a name is told so, and has the name once it was freed
     [await first.tag('plant/a', 'base'), await first.tag('plant/a', 'news')],
     [base.manifest.descriptor.digest, undefined]
   )
+
+  // Let in again, it has the name and gets what it missed.
+  await second.stop()
+  await after(again, async ({ deactivate, readmit }) => (await deactivate(site.name)) && readmit(site.name))
+  await first.line(({ msg, code }) => msg === 'status detail went away' && code === 'DEACTIVATED')
+  await first.until(async () => (await first.tag('plant/a', 'news')) === news.manifest.descriptor.digest)
 })
