@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { createServer as createSecureServer } from 'node:tls'
 import { createAddressGuard } from '../../../modules/connected-registry/src/parent/address-guard.ts'
 import {
@@ -10,6 +11,7 @@ import {
   type ContentConnectionsOptions,
   createContentConnections
 } from '../../../modules/connected-registry/src/parent/content-connections.ts'
+import type { ReadTurns } from '../../../modules/connected-registry/src/parent/read-turns.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
 import { type Certificate, selfSigned } from './scripted-server.ts'
 
@@ -224,4 +226,22 @@ test('an address that may not be connected to is not', async (t) => {
   const { get } = openConnections(t)
 
   await assert.rejects(get(new URL('http://169.254.169.254/latest')), { code: 'ADDRESS_REFUSED' })
+})
+
+test('a piece stays as it is while it is in use, also where the turn to read it comes late', async (t) => {
+  const body = Buffer.from(randomBytes('in use', 200))
+  const sent = withLength(body)
+  const server = await rawServer(t, (socket) => socket.write(sent.subarray(0, -100)))
+  let late: (() => void)[] | undefined = []
+  const turns: ReadTurns = { take: (_, read) => (late ? void late.push(read) : read()) }
+  const { get } = openConnections(t, { turns })
+
+  const answer = await get(server.url)
+  for (const read of late) read()
+  late = undefined
+  const [socket] = server.sockets
+  await new Promise((written) => socket?.write(sent.subarray(-100), written))
+  for (let taken = 0; taken < 10; taken++) await turn()
+
+  assert.deepEqual(await bytesOf(answer), body)
 })

@@ -8,6 +8,7 @@ import {
 import { type ChunkedBody, createChunkedBody } from '@connected-registry/edge-module/http-answer/chunked-body.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { type ContentSocket, openContentSocket } from './content-socket.ts'
+import type { ReadTurns } from './read-turns.ts'
 
 /**
  * GET for content, read into buffers that are used again: a third of what a client library computes for it. Whatever has a
@@ -41,6 +42,8 @@ export interface ContentConnectionsOptions {
   readonly connectMs: number
   readonly idleMs: number
   readonly onSocket: (socket: Socket) => void
+  /** By default those that all connections share. */
+  readonly turns?: ReadTurns
 }
 
 const idleLimit = 20

@@ -1,7 +1,7 @@
 import { isIP, connect as netConnect, type OnReadOpts, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import type { AddressGuard } from './address-guard.ts'
-import { createReadTurns } from './read-turns.ts'
+import { createReadTurns, type ReadTurns } from './read-turns.ts'
 
 /** A connection that is read into one buffer again and again: a fresh one for each read is what a client library costs. */
 export interface ContentSocket {
@@ -21,15 +21,17 @@ export interface ContentSocketOptions {
   readonly connectMs: number
   readonly signal: AbortSignal
   readonly onSocket: (socket: Socket) => void
+  /** By default those that all connections share. */
+  readonly turns?: ReadTurns
 }
 
 const bufferBytes = 256 * 1024
 const decryptedBytes = 64 * 1024
 // With less, a turn costs more than what it brings.
-const turns = createReadTurns(128 * 1024)
+const sharedTurns = createReadTurns(128 * 1024)
 
 export async function openContentSocket(options: ContentSocketOptions): Promise<ContentSocket> {
-  const { origin, guard, connectMs, signal, onSocket } = options
+  const { origin, guard, connectMs, signal, onSocket, turns = sharedTurns } = options
   const refusal = guard.refusal(origin.hostname)
   if (refusal) throw refusal
   signal.throwIfAborted()
@@ -59,9 +61,14 @@ export async function openContentSocket(options: ContentSocketOptions): Promise<
         arrivals.reset()
         const { promise, resolve } = Promise.withResolvers<void>()
         wake = resolve
-        turns.take(lastBytes, () => socket.resume())
+        let isWaiting = true
+        // A new connection is read without being asked: where that is faster, a late turn must not read over what is in use.
+        turns.take(lastBytes, () => isWaiting && socket.resume())
         const timer = setTimeout(() => socket.destroy(timedOut()), waitMs)
-        await promise.finally(() => clearTimeout(timer))
+        await promise.finally(() => {
+          isWaiting = false
+          clearTimeout(timer)
+        })
       }
       if (!arrivals.isEmpty) {
         const piece = arrivals.take()
