@@ -16,7 +16,7 @@ import { createUploadSession, type UploadSession } from './upload-session.ts'
  * One upload on disk, in a folder of its own:
  *
  *   data     the bytes, each at its offset
- *   ranges   with sparse appends only: a line `<first>-<last>` for each range of bytes that is durable
+ *   ranges   with sparse appends, or after a sync that failed: a line `<first>-<last>` for each range of bytes that is durable
  *
  * Without `ranges` every byte of `data` counts.
  */
