@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { ParentError } from '../../../modules/connected-registry/src/parent/parent-error.ts'
 import { listEarly } from '../../../modules/connected-registry/src/sync/early-tags.ts'
+import { collect } from '../parent/parent-rig.ts'
 
 type Answer = (signal: AbortSignal) => Promise<readonly string[]>
 
@@ -27,7 +28,7 @@ test('a list is asked for before anybody reads it, and once', async () => {
   const { tags, end } = listEarly(repository, signal)
 
   assert.equal(asked(), 1)
-  assert.deepEqual(await Array.fromAsync(tags), ['1.4', '1.5'])
+  assert.deepEqual(await collect(tags), ['1.4', '1.5'])
   await end()
   assert.equal(asked(), 1)
 })
@@ -36,8 +37,8 @@ test('where one request alone could pass, the list is asked for after it; whoeve
   const later = listEarly(listing(failing(errorOf('BREAKER_OPEN')), all).repository, signal)
   const failed = listEarly(listing(failing(errorOf('TIMEOUT')), all).repository, signal)
 
-  assert.deepEqual(await Array.fromAsync(later.tags), ['1.4', '1.5'])
-  await assert.rejects(Array.fromAsync(failed.tags), { code: 'TIMEOUT' })
+  assert.deepEqual(await collect(later.tags), ['1.4', '1.5'])
+  await assert.rejects(collect(failed.tags), { code: 'TIMEOUT' })
 })
 
 test('a question whose answer nobody needs is ended', async () => {
