@@ -46,6 +46,8 @@ export async function openCutLink(to: string, { cuts, within, seed = 'cuts' }: C
     near.on('close', () => far.destroy())
     far.on('close', () => near.destroySoon())
     far.on('data', (piece: Buffer) => {
+      // A stream that was destroyed hands out what it held all the same: behind the break nothing arrives.
+      if (far.destroyed) return
       const arrives = arriving(piece)
       const isFull = !near.write(arrives)
       if (arrives.length < piece.length) far.destroy()
