@@ -1,7 +1,7 @@
 export const blockSize = 1024 * 1024
 const keptBlocks = 8
 /** Who has a block gets a second one only while fewer are out: memory for many uploads at once is one block each. */
-const manyBlocks = 24
+const manyBlocks = 12
 
 /**
  * Blocks to copy content into, used again and again: a fresh one for each upload costs more than the copy. Their memory can be

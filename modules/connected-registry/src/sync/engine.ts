@@ -70,8 +70,8 @@ export interface EngineOptions {
   readonly isFed?: () => boolean
 }
 
-/** Each takes about 2 MiB of memory. Twenty bring 1 GiB over 50 ms sooner, and take this process beyond 200 MiB. */
-const parallelContents = 16
+/** Each takes one or two megabytes of memory; a layer that waits for a place costs a long link a second wave. */
+const parallelContents = 20
 /** Every so many rounds, what is here is looked at too, and referrers are asked for where the parent lists tags only. */
 const thoroughEvery = 10
 const unwantedAfterMs = 24 * 3_600_000
