@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { startForeignRegistry } from '../../test/fixtures/foreign-registry.ts'
 import { anImage } from '../../test/fixtures/image-builder.ts'
 import { pushImage } from '../../test/fixtures/push-image.ts'
-import { randomBytes } from '../../test/fixtures/random-bytes.ts'
 import type { LogLine, ModuleProcess } from '../../test/simulators/module-process.ts'
 import { ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
@@ -13,17 +12,18 @@ const repository = 'bench/again'
 /** The same for skopeo: what it copies is there before the next round begins. */
 const copiedRepository = 'bench/again-copied'
 const tag = 'latest'
-/** Of twenty parts two are another layer each time. */
-const [layers, parts] = [18, 20]
+const layers = 20
+/** So many of them are others each time. */
+const changing = 2
 
 /** What a store costs that holds most of it, or all, already. Rounds come by the minute, so each is measured once. */
 export async function measureSyncAgain({ place, scale, progress }: SyncPart): Promise<readonly Fact[]> {
   progress('sync with little or nothing changed')
   const [parent, target] = [await startForeignRegistry(), await startForeignRegistry()]
-  const part = Math.floor(scale.largeBytes / parts)
+  const layerSize = Math.floor(scale.largeBytes / layers)
   const push = (seed: string, to: string) => {
-    const files = [{ path: 'changing', content: randomBytes(seed, 2 * part) }]
-    const image = anImage({ seed: 'again', layers, layerSize: part, files })
+    const layerSeed = (index: number) => (index < changing ? seed : 'again')
+    const image = anImage({ layers, layerSize, layerSeed })
     return pushImage(image, { url: parent.url, repository: to, tag })
   }
   const from = [`docker://${parent.host}/${copiedRepository}:${tag}`]
@@ -39,9 +39,9 @@ export async function measureSyncAgain({ place, scale, progress }: SyncPart): Pr
     await module.start()
     await measured(module)
     const theirs = await copy('after')
-    const changing = measured(module, 1)
+    const arriving = measured(module, 1)
     await push('after', repository)
-    const changed = await changing
+    const changed = await arriving
     const idle = await measured(module)
     const values = { [ours]: changed.ms / 1000, [skopeo]: theirs.seconds }
     return [
