@@ -44,8 +44,12 @@ export async function readManifestBody(
 
 /** What does not tell may be as long as any. */
 function declaredSize(answer: Answer): number {
+  return Math.min(lengthIn(answer) ?? manifestSizeLimit, manifestSizeLimit)
+}
+
+function lengthIn(answer: Answer): number | undefined {
   const length = headerOf(answer, 'content-length') ?? ''
-  return /^\d{1,15}$/.test(length) ? Math.min(Number(length), manifestSizeLimit) : manifestSizeLimit
+  return /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
 /** What the reference names now, by HEAD where the parent tells enough in headers. Undefined as in `getManifest`. */
@@ -91,8 +95,8 @@ async function absent(answer: Answer): Promise<undefined> {
 function descriptorIn(answer: Answer): Descriptor | undefined {
   const digest = parseDigest(headerOf(answer, 'docker-content-digest') ?? '')
   const mediaType = essence(headerOf(answer, 'content-type') ?? '')
-  const length = headerOf(answer, 'content-length') ?? ''
-  return digest && mediaType && /^\d{1,15}$/.test(length) ? { mediaType, digest, size: Number(length) } : undefined
+  const size = lengthIn(answer)
+  return digest && mediaType && size !== undefined ? { mediaType, digest, size } : undefined
 }
 
 function verifiedDigest(answer: Answer, reference: Reference, bytes: Uint8Array): Digest {
