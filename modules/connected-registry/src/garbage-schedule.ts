@@ -3,6 +3,7 @@ import { Cron } from 'croner'
 import type { GarbageSettings } from './garbage-settings.ts'
 import type { Garbage, GarbageReport } from './registry/garbage.ts'
 import { codeOf, describe } from './sync/problems.ts'
+import { cronOptions } from './sync/schedule.ts'
 
 /** Collects garbage by schedule and on demand. */
 export interface GarbageSchedule {
@@ -77,7 +78,7 @@ export function createGarbageSchedule(deps: GarbageScheduleDeps): GarbageSchedul
       job?.stop()
       // Its failures are logged and shown in the status.
       const tick = () => void collect(false).catch(() => undefined)
-      job = enabled ? new Cron(cron, { timezone: 'UTC', mode: '5-part', unref: true }, tick) : undefined
+      job = enabled ? new Cron(cron, { ...cronOptions, unref: true }, tick) : undefined
     },
     collect: ({ dryRun = false } = {}) => collect(dryRun),
     status: () => ({ last, lastProblem, next: job?.nextRun()?.toISOString() }),

@@ -45,6 +45,16 @@ function findTick(wanted: Pattern, from: number, step: 1 | -1): Date {
   for (let at = new Date(from); ; at = new Date(at.getTime() + step * minuteMs)) if (isTick(wanted, at)) return at
 }
 
+// The first test here: what was loaded once is kept.
+test('schedule: no table of zones and languages is loaded, which takes megabytes', (t) => {
+  const zones = t.mock.method(Intl, 'DateTimeFormat')
+
+  assert.equal(cronProblem('30 1 * * *'), undefined)
+  assert.notEqual(openUntil({ cron: '* * * * 0', windowMs: dayMs }, new Date('2024-03-31T01:00:00Z')), undefined)
+
+  assert.equal(zones.mock.callCount(), 0)
+})
+
 test('schedule: the next iteration begins at the first tick after now', () => {
   fc.assert(
     fc.property(pattern, windowMs, moment, (wanted, window, now) => {

@@ -20,6 +20,9 @@ const pollMs = { least: 50_000, most: 65_000 }
 /** A parent whose feed we follow tells by itself: an hour, in place of a minute. */
 const fedFactor = 60
 
+/** By offset: for a zone by its name, be it UTC, `Intl` loads the tables of every language, 8 MiB that stay. */
+export const cronOptions = { utcOffset: 0, mode: '5-part' } as const
+
 /** When the next iteration of its own accord begins. Undefined: never. */
 export function nextIteration(schedule: Schedule, now: Date, random: () => number, isFed = false): Date | undefined {
   if (!isContinuous(schedule)) return nextTick(schedule, now)
@@ -42,7 +45,7 @@ export function openUntil(schedule: Schedule, now: Date): Date | 'open' | undefi
 }
 
 function patternOf({ cron }: Schedule): Cron {
-  return new Cron(cron, { timezone: 'UTC', mode: '5-part' })
+  return new Cron(cron, cronOptions)
 }
 
 /** Numbers, `*`, `,`, `-` and `/`, as ACR has them: no names, no nicknames, no further letters, which other parsers read differently. */
