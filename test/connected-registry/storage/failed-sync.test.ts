@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { createEarlySyncPlaces } from '../../../modules/connected-registry/src/storage/early-sync.ts'
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
 import { createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
 import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
@@ -77,7 +78,7 @@ test('so is one that the disk does not take while it still arrives, though the d
 test('what the disk did not take counts as missing after a restart, when nobody knows any more', async () => {
   const folder = await temporaryFolder()
   const sync = () => Promise.reject(Object.assign(new Error('EIO: fsync'), { code: 'EIO' }))
-  const means = { blocks: createBlocks(), hashing: createHashing(), sync }
+  const means = { blocks: createBlocks(), earlySyncs: createEarlySyncPlaces(), hashing: createHashing(), sync }
   const upload = await createUploadFile(folder, 'upload', means)
   const size = await upload.append(inChunks(Buffer.alloc(16 * 1024 * 1024), 65_536), { at: 0 })
   await assert.rejects(upload.sync(), { code: 'EIO' })

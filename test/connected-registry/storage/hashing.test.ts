@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { createEarlySyncPlaces } from '../../../modules/connected-registry/src/storage/early-sync.ts'
 import { blockSize, createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
-import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
+import { createHashing, type Hashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
 import { createRunningHash } from '../../../modules/connected-registry/src/storage/running-hash.ts'
 import { createUploadFile, syncFile } from '../../../modules/connected-registry/src/storage/upload-file.ts'
 import { inChunks } from '../../contracts/blob-content.ts'
@@ -26,6 +27,12 @@ function hashingIn(t: TestContext, restMs?: number) {
   return { hashing, threads }
 }
 
+const meansOf = (hashing: Hashing) => ({
+  blocks: createBlocks(),
+  earlySyncs: createEarlySyncPlaces(),
+  hashing,
+  sync: syncFile
+})
 const bytes = randomBytes('hashed', 100_000)
 const hex = (content: Uint8Array) => hexOf(digestOf(content))
 
@@ -116,7 +123,7 @@ test('an upload has its digest where no thread can be started, and the next one 
   const folder = await temporaryFolder()
 
   for (const name of ['one', 'other']) {
-    const upload = await createUploadFile(folder, name, { blocks: createBlocks(), hashing, sync: syncFile })
+    const upload = await createUploadFile(folder, name, meansOf(hashing))
     await upload.append(inChunks(content, 65_000), { at: 0 })
     assert.equal(await upload.hash('sha256'), hex(content))
   }
@@ -146,7 +153,7 @@ for (const [what, size] of [
     const { hashing, threads } = hashingIn(t)
     const content = randomBytes(what, size)
     const folder = await temporaryFolder()
-    const upload = await createUploadFile(folder, 'upload', { blocks: createBlocks(), hashing, sync: syncFile })
+    const upload = await createUploadFile(folder, 'upload', meansOf(hashing))
 
     await upload.append(inChunks(content, 65_000), { at: 0 })
     assert.equal(await upload.hash('sha256'), hex(content))
@@ -164,11 +171,7 @@ for (const [what, size] of [
 test('an upload that begins small goes to the thread once a block of it came', async (t) => {
   const { hashing, threads } = hashingIn(t)
   const content = randomBytes('slow start', 2 * blockSize)
-  const upload = await createUploadFile(await temporaryFolder(), 'upload', {
-    blocks: createBlocks(),
-    hashing,
-    sync: syncFile
-  })
+  const upload = await createUploadFile(await temporaryFolder(), 'upload', meansOf(hashing))
 
   let started: number[] = []
   for (let at = 0; at < content.length; at += 400_000) {
@@ -183,7 +186,7 @@ test('an upload that begins small goes to the thread once a block of it came', a
 test('an upload to which nothing is added for long gives its thread up, and has its digest all the same', async (t) => {
   const { hashing, threads } = hashingIn(t, 0)
   const content = randomBytes('left', 2 * blockSize)
-  const means = { blocks: createBlocks(), hashing, hashIdleMs: 0, sync: syncFile }
+  const means = { ...meansOf(hashing), hashIdleMs: 0 }
   const upload = await createUploadFile(await temporaryFolder(), 'upload', means)
 
   await upload.append(inChunks(content.subarray(0, blockSize), 65_000), { at: 0 })

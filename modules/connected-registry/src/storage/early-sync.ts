@@ -11,8 +11,36 @@ export interface EarlySync {
 
 /** Of a file that is smaller each byte is as good as the last. */
 const syncBytes = 16 * 1024 * 1024
+/** Of the four threads on which Node waits for files: on a slow disk, whoever opens a blob must still find one. */
+const mostAtOnce = 2
 
-export function createEarlySync(path: string, sync: FileSync, everyBytes = syncBytes): EarlySync {
+/** The early syncs of one store: where so many are under way, a file that has grown is synced once another one is done. */
+export interface EarlySyncPlaces {
+  take(): boolean
+  give(): void
+}
+
+export function createEarlySyncPlaces(most = mostAtOnce): EarlySyncPlaces {
+  let free = most
+  return {
+    take() {
+      if (free === 0) return false
+      free--
+      return true
+    },
+    give() {
+      free++
+    }
+  }
+}
+
+export interface EarlySyncOptions {
+  readonly places: EarlySyncPlaces
+  readonly everyBytes?: number
+}
+
+export function createEarlySync(path: string, sync: FileSync, options: EarlySyncOptions): EarlySync {
+  const { places, everyBytes = syncBytes } = options
   let since = 0
   let running: Promise<void> | undefined
   let failure: { readonly error: unknown } | undefined
@@ -26,6 +54,7 @@ export function createEarlySync(path: string, sync: FileSync, everyBytes = syncB
       failure = { error }
     } finally {
       running = undefined
+      places.give()
     }
   }
 
@@ -37,7 +66,7 @@ export function createEarlySync(path: string, sync: FileSync, everyBytes = syncB
     wrote(bytes) {
       check()
       since += bytes
-      if (since < everyBytes || running) return
+      if (since < everyBytes || running || !places.take()) return
       since = 0
       running = run()
     },

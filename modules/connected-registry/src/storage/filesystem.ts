@@ -6,6 +6,7 @@ import { openBlobFile } from './blob-file.ts'
 import { type BlobStore, DigestMismatchError, UploadUnknownError } from './blob-store.ts'
 import { quarantinePath, readQuarantine } from './content-scan.ts'
 import { makeDirectory, makeWritableDirectory, syncDirectory } from './durable-files.ts'
+import { createEarlySyncPlaces } from './early-sync.ts'
 import { createBlocks } from './gathered-writes.ts'
 import { createHashing } from './hashing.ts'
 import { blobPath, type StorePaths } from './layout.ts'
@@ -28,7 +29,7 @@ export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileS
   await sweepUploads(paths.uploads)
 
   const hashing = createHashing()
-  const means = { blocks: createBlocks(), hashing, sync }
+  const means = { blocks: createBlocks(), earlySyncs: createEarlySyncPlaces(), hashing, sync }
   const uploads = new Map<string, Promise<UploadFile | undefined>>()
   const durableFolders = new Set<string>()
   const inTurn = createKeyedTurns()

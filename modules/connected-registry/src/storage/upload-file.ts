@@ -5,7 +5,7 @@ import { type Algorithm, newHash } from '../protocol/digest.ts'
 import type { AppendOptions, ByteRange } from './blob-store.ts'
 import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
 import { syncDirectory } from './durable-files.ts'
-import { createEarlySync } from './early-sync.ts'
+import { createEarlySync, type EarlySyncPlaces } from './early-sync.ts'
 import { type Blocks, blockSize, writeGathered } from './gathered-writes.ts'
 import type { Hashing } from './hashing.ts'
 import { createRunningHash } from './running-hash.ts'
@@ -41,6 +41,7 @@ export interface UploadFile {
 /** What the uploads of one store share. */
 export interface UploadMeans {
   readonly blocks: Blocks
+  readonly earlySyncs: EarlySyncPlaces
   readonly hashing: Hashing
   /** A running hash is given up when nothing came for so long. */
   readonly hashIdleMs?: number
@@ -78,9 +79,9 @@ function uploadFile(folder: string, session: UploadSession, means: UploadMeans, 
       throw new SyncError(data, error)
     })
   const notes = createRangeNotes(folder, sparse, sync)
-  const early = createEarlySync(data, (handle, what) =>
+  const syncEarly: FileSync = (handle, what) =>
     sync(handle, what).catch((error: unknown) => notes.deny().finally(() => Promise.reject(error)))
-  )
+  const early = createEarlySync(data, syncEarly, { places: means.earlySyncs })
 
   async function write(
     chunks: AsyncIterable<Uint8Array>,
