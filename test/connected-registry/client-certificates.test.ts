@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { join } from 'node:path'
@@ -19,11 +19,15 @@ const [site, clients, strangers] = await Promise.all([
 ])
 
 /** A registry with a certificate volume; `ask` resolves with the status and the text of the answer. */
-async function aRegistry(t: TestContext, { clientCertificates = 'required', clientCa = clients.certificate } = {}) {
+async function aRegistry(
+  t: TestContext,
+  { clientCertificates = 'required', clientCa = clients.certificate as string | null } = {}
+) {
   const volume = await temporaryFolder()
   const { certificate, privateKey } = await site.issue({ names: ['127.0.0.1'] })
   const files = { 'tls.crt': certificate, 'tls.key': privateKey, 'client-ca.crt': clientCa }
-  for (const [name, content] of Object.entries(files)) await writeFile(join(volume, name), content)
+  for (const [name, content] of Object.entries(files))
+    if (content !== null) await writeFile(join(volume, name), content)
   const app = await runApp(t, { certificateVolume: volume, clientCertificates: clientCertificates as 'required' })
   let session: Buffer | undefined
   async function ask(path: string, connection: ConnectionOptions = {}) {
@@ -43,7 +47,7 @@ async function aRegistry(t: TestContext, { clientCertificates = 'required', clie
     const isResumed = (answer.socket as TLSSocket).isSessionReused()
     return { status: answer.statusCode, text: await text(answer), isResumed }
   }
-  return { ask }
+  return { ask, app, volume }
 }
 
 async function shown(authority: typeof clients, lifeMs?: number): Promise<ConnectionOptions> {
@@ -98,6 +102,35 @@ test('a client-ca.crt that cannot be read lets nobody in', async (t) => {
   const { ask } = await aRegistry(t, { clientCa: 'no certificate' })
 
   assert.equal((await ask('/v2/', await shown(clients))).status, 403)
+})
+
+test('authorities of clients that are replaced count for new connections, without a restart', async (t) => {
+  const { ask, app, volume } = await aRegistry(t)
+  await ask('/v2/', await shown(clients))
+
+  await writeFile(join(volume, 'new'), strangers.certificate)
+  await rename(join(volume, 'new'), join(volume, 'client-ca.crt'))
+  await app.line(({ msg }) => msg === 'other authorities trusted')
+  // With the session of before, if it were still good.
+  const former = await ask('/v2/', { ...(await shown(clients)), session: undefined })
+  const now = await ask('/v2/', await shown(strangers))
+
+  assert.deepEqual([former.status, now.status], [403, 200])
+})
+
+test('a client-ca.crt that comes later is told of, for clients are asked after a restart alone', async (t) => {
+  const { ask, volume } = await aRegistry(t, { clientCa: null })
+  assert.equal((await ask('/v2/')).status, 200)
+
+  await writeFile(join(volume, 'new'), clients.certificate)
+  await rename(join(volume, 'new'), join(volume, 'client-ca.crt'))
+
+  let description = ''
+  while (!/after a restart/.test(description)) {
+    const { statusDetails } = JSON.parse((await ask('/status')).text)
+    description = String(statusDetails.find(({ code }: { code: string }) => code === 'CLIENT_CA_REFUSED')?.description)
+  }
+  assert.equal((await ask('/v2/')).status, 200)
 })
 
 test('the status tells of the certificate, and of authorities that cannot be read, or do nothing over plain HTTP', async (t) => {

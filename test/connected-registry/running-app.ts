@@ -71,7 +71,7 @@ export interface RunningAppOptions {
 }
 
 const authorization = basicAuthorization(client.name, client.password)
-const quick: AppDelays = { reportMs: 0, reopenMs: 20, lookMs: 10, drainMs: 100, betweenMs: 0 }
+const quick: AppDelays = { reportMs: 0, reopenMs: 20, lookMs: 10, bundleMs: 60_000, drainMs: 100, betweenMs: 0 }
 // A failure is told at the first attempt, and a host that failed is asked again.
 const dispatcher = { retry: { retries: 0 }, breaker: { failures: 10_000 }, timeouts: { connectMs: 2_000 } }
 

@@ -19,7 +19,7 @@ import { outlineOf } from './status-outline.ts'
 import type { Store } from './store.ts'
 import { codeOf, describe } from './sync/problems.ts'
 import { createStatusBoard } from './sync/status.ts'
-import { obtainTrustBundle, readCertificateAuthorities } from './trust.ts'
+import { followTrust } from './trust.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -39,8 +39,10 @@ export interface AppDelays {
   readonly reportMs: number
   /** Between attempts to open a data volume that cannot be used. */
   readonly reopenMs: number
-  /** Between looks at the settings file. */
+  /** Between looks at the settings file, and at the files of the certificate volume. */
   readonly lookMs: number
+  /** Between looks at the trust bundle. */
+  readonly bundleMs: number
   /** For uploads and downloads that are under way at the end. */
   readonly drainMs: number
   /** Between two requests of a push that is under way at the end. */
@@ -56,6 +58,7 @@ const defaultDelays: AppDelays = {
   reportMs: 30_000,
   reopenMs: 10_000,
   lookMs: 2_000,
+  bundleMs: 60_000,
   drainMs: 30_000,
   betweenMs: 1_000
 }
@@ -69,15 +72,15 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     () => new Date(),
     () => reporting.changed()
   )
-  const own = await readCertificateAuthorities(config.certificateVolume)
-  const { certificate, clientAuthorities, ...protection } = await protectServer(config, {
-    edge,
-    log,
-    lookMs: delays.lookMs,
-    onChange: () => reporting.changed()
-  })
-  const details = () => [...(own.problem ? [own.problem] : []), ...protection.details()]
+  let tell = () => {}
+  const onDetails = () => tell()
+  const protection = await protectServer(config, { edge, log, lookMs: delays.lookMs, onChange: onDetails })
+  const { certificate, clientAuthorities } = protection
+  const trusting = { folder: config.certificateVolume, edge, log, ...delays }
+  const trust = await followTrust({ ...trusting, onChange: takeTrust, onDetails })
+  const details = () => [...trust.details, ...protection.details()]
   const reporting = createReporting({ sources, board, dataVolume, log, details, certificate })
+  tell = reporting.changed
   const drain = createDrain(delays)
   const stopping = new AbortController()
   let site: Site | undefined
@@ -86,7 +89,6 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   let listener: RequestListener
   let desired: Desired | undefined
   let remembering: Promise<void> = Promise.resolve()
-  let trusted = own.pems
 
   const settings = () => sources.current
   const parentConfig = keepParentConfig({ sources, store: () => store, log })
@@ -124,7 +126,6 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     throw error
   })
   const client = edge && startClient(edge)
-  if (edge) obtainTrustBundle(edge, log, stopping.signal).then(trust)
   const scheme = certificate ? 'https' : 'http'
   log.info(
     { port: server.port, scheme, dataVolume, parent: sources.current.connection?.loginServer },
@@ -135,7 +136,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     site = opened.site
     store = opened.store
     problem = opened.problem
-    site.trust(trusted)
+    site.trust(trust.pems)
     const { registry, children } = site
     const access = createClosedAccess(site.access, awaitedTokens)
     const mode = () => sources.current.mode
@@ -191,10 +192,9 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     }
   }
 
-  function trust(certificateAuthorities: readonly string[]): void {
+  function takeTrust(): void {
     if (stopping.signal.aborted) return
-    trusted = [...own.pems, ...certificateAuthorities]
-    site?.trust(trusted)
+    site?.trust(trust.pems)
     applySettings()
   }
 
@@ -245,7 +245,8 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
 
   async function stopSettings(): Promise<void> {
     sources.close()
-    certificate?.close()
+    trust.close()
+    protection.close()
     await Promise.all([reporting.stop(), remembering, parentConfig.stop()])
   }
 

@@ -1,6 +1,7 @@
 import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Drain } from '@connected-registry/edge-module/drain.ts'
+import type { Authorities } from './authorities.ts'
 import type { Config } from './config.ts'
 import { serverOptions } from './http/server.ts'
 import type { CertificatePair, ServerCertificate } from './server-certificate.ts'
@@ -21,8 +22,8 @@ export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
   readonly onRequest: RequestListener
   /** Undefined: plain HTTP. */
   readonly certificate?: Pick<ServerCertificate, 'current' | 'onChange'> | undefined
-  /** PEM: whose certificates clients are asked for; undefined: they are not. */
-  readonly clientAuthorities?: readonly string[] | undefined
+  /** Whose certificates clients are asked for; undefined: they are not. */
+  readonly clientAuthorities?: Pick<Authorities, 'pems' | 'onChange'> | undefined
   /** How long what is under way may take to end. */
   readonly drainMs: number
   readonly drain: Pick<Drain, 'began' | 'done'>
@@ -54,18 +55,27 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
   }
 }
 
-/** Without a pair that is right nobody can connect; a new one is for new connections, those that are open keep theirs. */
+/** Without a pair that is right nobody can connect. What is new is for new connections, those that are open keep what they have. */
 function createSecureServer(
   { current, onChange }: Pick<ServerCertificate, 'current' | 'onChange'>,
   { onRequest, clientAuthorities }: Pick<RegistryServerOptions, 'onRequest' | 'clientAuthorities'>
 ): Server {
   // As late as that: without a certificate it need not be in memory.
   const https = process.getBuiltinModule('node:https')
-  const asking = clientAuthorities && { ...asksClients, ca: [...clientAuthorities] }
-  const context = { ...tlsOptions, ...asking }
-  const server = https.createServer({ ...serverOptions, ...context, ...(current && pemOf(current)) }, onRequest)
+  let shown = current
+  const context = () => ({
+    ...tlsOptions,
+    ...(clientAuthorities && { ...asksClients, ca: [...(clientAuthorities.pems ?? [])] }),
+    ...(shown && pemOf(shown))
+  })
+  const server = https.createServer({ ...serverOptions, ...context() }, onRequest)
   // Whatever is not named here again falls back to Node's defaults.
-  onChange((pair) => server.setSecureContext({ ...context, ...pemOf(pair) }))
+  const renew = () => server.setSecureContext(context())
+  clientAuthorities?.onChange(renew)
+  onChange((pair) => {
+    shown = pair
+    renew()
+  })
   return server
 }
 

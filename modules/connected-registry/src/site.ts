@@ -238,6 +238,7 @@ export async function createClosedSite({
 /** One parent at a time, made anew only when the connection changed: its tokens and its breaker are worth keeping. */
 function createParents(log: Log, options: DispatcherOptions) {
   let earlier = noTraffic
+  let trusted: readonly string[] = []
   let dispatcher = createDispatcher({ ...options, log })
   let made:
     | { readonly connection: ParentConnection; readonly parent: ParentRegistry; readonly prover: Prover }
@@ -255,7 +256,8 @@ function createParents(log: Log, options: DispatcherOptions) {
       return made?.parent
     },
     trust(certificateAuthorities: readonly string[]) {
-      if (certificateAuthorities.length === 0) return
+      if (isDeepStrictEqual(certificateAuthorities, trusted)) return
+      trusted = certificateAuthorities
       const former = dispatcher
       earlier = addTraffic(earlier, former.traffic())
       dispatcher = createDispatcher({ ...options, log, certificateAuthorities })

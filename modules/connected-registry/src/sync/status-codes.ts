@@ -140,7 +140,11 @@ export const statusCodes = {
     'settings were refused and never right: nothing is synced or removed',
     'right settings'
   ),
-  CA_FILE_REFUSED: cause('Settings', '`ca.crt` holds no certificates that can be read', 'the file, and a restart'),
+  CA_FILE_REFUSED: cause(
+    'Settings',
+    '`ca.crt` holds no certificates that can be read, or is gone; the former ones stay in force',
+    'the file'
+  ),
   CERTIFICATE_REFUSED: cause(
     'Settings',
     '`tls.crt` and `tls.key` are no pair that can be used; the former one stays in force',
@@ -154,8 +158,8 @@ export const statusCodes = {
   ),
   CLIENT_CA_REFUSED: cause(
     'Settings',
-    '`client-ca.crt` cannot be used: no client certificate is valid, or nobody is asked for one',
-    'the file, and a restart'
+    '`client-ca.crt` cannot be used: the former one stays in force; without one no client certificate is valid, or nobody is asked for one',
+    'the file; where it was not there at the start, a restart'
   ),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set', 'set `connectionString`'),
