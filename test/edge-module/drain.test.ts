@@ -34,27 +34,33 @@ test('before it drains nothing is refused, and then only what goes on with a pus
   assert.deepEqual(new Set(refused(fresh)), new Set([true]))
 })
 
-test("one repository's manifest does not end the wait for a push into another one", async (t) => {
-  let nowMs = 0
-  const drain = createDrain({ betweenMs: 50, now: () => nowMs })
-  const answer = (method: string, url: string) => {
-    const response = Object.assign(new EventEmitter(), { req: { method, url }, statusCode: 201 })
-    drain.began(response as unknown as ServerResponse)
-    return response
-  }
-  answer('PUT', '/v2/app/web/blobs/uploads/5f3c?digest=sha256:0').emit('close')
-  answer('PUT', '/v2/app/api/blobs/uploads/5f3d?digest=sha256:0').emit('close')
-  answer('PUT', '/v2/app/api/manifests/v1').emit('close')
+for (const [what, other] of [
+  ['into another repository', { url: '/v2/app/api/', authorization: 'Bearer one' }],
+  ['of another client into the same one', { url: '/v2/app/web/', authorization: 'Bearer two' }]
+] as const) {
+  test(`the manifest of a push does not end the wait for one ${what}`, async (t) => {
+    let nowMs = 0
+    const drain = createDrain({ betweenMs: 50, now: () => nowMs })
+    const answer = (url: string, authorization: string) => {
+      const req = { method: 'PUT', url, headers: { authorization } }
+      const response = Object.assign(new EventEmitter(), { req, statusCode: 201 })
+      drain.began(response as unknown as ServerResponse)
+      return response
+    }
+    answer('/v2/app/web/blobs/uploads/5f3c?digest=sha256:0', 'Bearer one').emit('close')
+    answer(`${other.url}blobs/uploads/5f3d?digest=sha256:0`, other.authorization).emit('close')
+    answer(`${other.url}manifests/v1`, other.authorization).emit('close')
 
-  let isDone = false
-  const done = drain.done(t.signal).then(() => {
-    isDone = true
+    let isDone = false
+    const done = drain.done(t.signal).then(() => {
+      isDone = true
+    })
+    await new Promise(setImmediate)
+    assert.equal(isDone, false)
+    const last = answer('/v2/app/web/manifests/v1', 'Bearer one')
+    nowMs = 60
+    last.emit('close')
+
+    await done
   })
-  await new Promise(setImmediate)
-  assert.equal(isDone, false)
-  const last = answer('PUT', '/v2/app/web/manifests/v1')
-  nowMs = 60
-  last.emit('close')
-
-  await done
-})
+}

@@ -23,22 +23,23 @@ export interface DrainOptions {
 export function createDrain({ betweenMs = 1_000, now = () => performance.now() }: DrainOptions = {}): Drain {
   let isDraining = false
   let count = 0
-  /** When the last request of a push ended, for each repository; the latest at the end. */
+  /** When the last request of a push ended, for each client in each repository; the latest at the end. */
   const pushes = new Map<string, number>()
   let changed: () => void = () => {}
 
-  function ended({ req: { method, url = '' }, statusCode }: ServerResponse): void {
+  function ended({ req, statusCode }: ServerResponse): void {
+    const { method, url = '' } = req
     count -= 1
     // What is refused says nothing of a push: anybody may try.
     const isTaken = statusCode < 300
-    if (isTaken && isManifestPush(method, url)) pushes.delete(repositoryOf(url))
-    else if (isTaken && isUpload(method, url)) pushed(repositoryOf(url))
+    if (isTaken && isManifestPush(method, url)) pushes.delete(pushOf(req))
+    else if (isTaken && isUpload(method, url)) pushed(pushOf(req))
     changed()
   }
 
-  function pushed(repository: string): void {
-    pushes.delete(repository)
-    pushes.set(repository, now())
+  function pushed(push: string): void {
+    pushes.delete(push)
+    pushes.set(push, now())
     for (const [known, at] of pushes) {
       if (at + betweenMs > now()) break
       pushes.delete(known)
@@ -94,6 +95,11 @@ function isManifestPush(method: string | undefined, url: string): boolean {
   return method === 'PUT' && /^[^?]*\/manifests\/[^/?]+(?:\?|$)/.test(url)
 }
 
-function repositoryOf(url: string): string {
-  return url.replace(/\/(?:blobs\/uploads|manifests)\/.*$/, '')
+/**
+ * Clients that push into one repository are told apart by what they show: each gets a token of its own for a push. Where it gets
+ * another one on the way, or shows none that is its own, a push is waited for a little too long, or not between its requests.
+ */
+function pushOf({ url = '', headers }: IncomingMessage): string {
+  const repository = url.replace(/\/(?:blobs\/uploads|manifests)\/.*$/, '')
+  return `${repository} ${headers.authorization ?? ''}`
 }
