@@ -70,6 +70,50 @@ test('content that comes slower than it is written takes one block', async () =>
   assert.equal(Math.max(...held), 1)
 })
 
+test('content that does not come for a while holds no block, and what came before is written', async () => {
+  const blocks = createMeter()
+  const written: Buffer[] = []
+  const isResting = Promise.withResolvers<number>()
+  const give = blocks.give
+  const watched: Blocks = {
+    ...blocks,
+    give(block) {
+      give(block)
+      isResting.resolve(blocks.out)
+    }
+  }
+  async function* content() {
+    yield bytes.subarray(0, 100)
+    assert.equal(await isResting.promise, 0)
+    assert.deepEqual(written, [bytes.subarray(0, 100)])
+    yield bytes.subarray(100, 300)
+  }
+
+  await writeGathered(content(), watched, async (block) => void written.push(Buffer.from(block)), 1)
+
+  assert.deepEqual(Buffer.concat(written), bytes.subarray(0, 300))
+  assert.equal(blocks.out, 0)
+})
+
+test('where writing fails amid a silence, that is thrown when the content goes on, and its block is given back', async () => {
+  const blocks = createMeter()
+  const failed = Promise.withResolvers<void>()
+  async function* content() {
+    yield bytes.subarray(0, 100)
+    await failed.promise
+    yield bytes.subarray(100, 300)
+    assert.fail('asked for more')
+  }
+  const write = async () => {
+    failed.resolve()
+    throw new Error('full')
+  }
+
+  await assert.rejects(writeGathered(content(), blocks, write, 1), /full/)
+
+  assert.equal(blocks.out, 0)
+})
+
 test('where many blocks are out, content is written by one block each', async () => {
   const blocks = createMeter()
   const written = Array.from({ length: 30 }, () => ({ bytes: Buffer.alloc(bytes.length), end: 0 }))

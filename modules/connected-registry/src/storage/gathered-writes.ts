@@ -33,24 +33,34 @@ export function createBlocks(): Blocks {
   }
 }
 
+/** A block is not held longer for content that does not come. */
+const silentMs = 2_000
+
 /**
  * Gathers small chunks into large writes: while one block is being written, the next one fills. Chunks are copied, so the
- * source may reuse their memory. What came before a failure of the source is written before the failure is thrown.
+ * source may reuse their memory. What came before a failure of the source, or before a silence, is written without waiting for more.
  */
 export async function writeGathered(
   content: AsyncIterable<Uint8Array>,
   blocks: Blocks,
-  write: (block: Uint8Array) => Promise<void>
+  write: (block: Uint8Array) => Promise<void>,
+  restMs = silentMs
 ): Promise<void> {
-  let filling = blocks.take()
+  let filling: Buffer | undefined
   let used = 0
   let writing: Promise<void> = Promise.resolve()
+  let resting: Promise<void> | undefined
+  let isAwaited = false
+  const silence = setTimeout(() => {
+    if (isAwaited && filling) resting = rest(filling)
+    // Awaited by the next chunk, or at the end; until then a failure is not an unhandled one.
+    resting?.catch(() => undefined)
+  }, restMs).unref()
 
   /** Content that comes slowly takes one block most of the time: the second one only as long as the first is being written. */
-  async function flush(): Promise<void> {
+  async function flush(full: Buffer): Promise<void> {
     await writing
     if (used === 0) return
-    const full = filling
     const next = blocks.takeSecond()
     writing = write(full.subarray(0, used))
     used = 0
@@ -61,20 +71,45 @@ export async function writeGathered(
     writing.catch(() => undefined)
   }
 
+  /** Until more comes, the block is free for others. */
+  async function rest(block: Buffer): Promise<void> {
+    await writing
+    if (used > 0) writing = write(block.subarray(0, used))
+    used = 0
+    await writing
+    filling = undefined
+    blocks.give(block)
+  }
+
+  async function end(): Promise<void> {
+    clearTimeout(silence)
+    try {
+      await resting
+      if (filling) await flush(filling)
+      await writing
+    } finally {
+      if (filling) blocks.give(filling)
+    }
+  }
+
   try {
     for await (const { buffer, byteOffset, byteLength } of content) {
+      isAwaited = false
+      if (resting) await resting
+      resting = undefined
       // Not by `set`, which copies into shared memory word by word.
       const chunk = Buffer.from(buffer, byteOffset, byteLength)
       for (let done = 0; done < chunk.length; ) {
+        filling ??= blocks.take()
         const copied = chunk.copy(filling, used, done)
         done += copied
         used += copied
-        if (used === filling.length) await flush()
+        if (used === filling.length) await flush(filling)
       }
+      silence.refresh()
+      isAwaited = true
     }
   } finally {
-    await flush()
-      .then(() => writing)
-      .finally(() => blocks.give(filling))
+    await end()
   }
 }
