@@ -2,16 +2,13 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { type FileSync, syncFile } from '../../../modules/connected-registry/src/storage/durable-files.ts'
 import { createEarlySyncPlaces } from '../../../modules/connected-registry/src/storage/early-sync.ts'
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
 import { createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
 import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
 import { storePaths } from '../../../modules/connected-registry/src/storage/layout.ts'
-import {
-  createUploadFile,
-  loadUploadFile,
-  syncFile
-} from '../../../modules/connected-registry/src/storage/upload-file.ts'
+import { createUploadFile, loadUploadFile } from '../../../modules/connected-registry/src/storage/upload-file.ts'
 import { inChunks, listBlobs, putBlob } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
 import { beginUpload, patch, serveWritable } from '../http/pushing.ts'
@@ -21,9 +18,10 @@ import { temporaryFolder } from './temporary-folder.ts'
 /** A disk that fails one sync and then says that all is well, as Linux does once it has told of an error. */
 async function storeOnBadDisk(t: TestContext) {
   const paths = storePaths(await temporaryFolder())
-  const disk = { failures: 0, code: 'EIO' }
+  const disk = { failures: 0, code: 'EIO', fails: (_what: Parameters<FileSync>[1]): boolean => true }
   const blobs = await createFilesystemBlobStore(paths, async (handle, what) => {
-    if (disk.failures-- > 0) throw Object.assign(new Error(`${disk.code}: fsync`), { code: disk.code })
+    if (disk.fails(what) && disk.failures-- > 0)
+      throw Object.assign(new Error(`${disk.code}: fsync`), { code: disk.code })
     return syncFile(handle, what)
   })
   t.after(() => blobs.close())
@@ -73,6 +71,20 @@ test('so is one that the disk does not take while it still arrives, though the d
   await assert.rejects(pushed, { code: 'EIO', message: /did not take what was written/ })
   assert.deepEqual(await listBlobs(blobs), [])
   assert.deepEqual(await uploads(), [])
+})
+
+test('so is one whose name the disk does not take, and the blob is not shown, unless it was there before', async (t) => {
+  const { blobs, disk, uploads } = await storeOnBadDisk(t)
+  disk.fails = (what) => what === 'names'
+
+  disk.failures = 1
+  await assert.rejects(putBlob(blobs, bytes), { code: 'EIO', message: /did not take what was written/ })
+  assert.deepEqual([await listBlobs(blobs), await uploads()], [[], []])
+  await putBlob(blobs, bytes)
+  disk.failures = 1
+  await assert.rejects(putBlob(blobs, bytes), { code: 'EIO' })
+
+  assert.deepEqual([await listBlobs(blobs), await uploads()], [[digestOf(bytes)], []])
 })
 
 test('what the disk did not take counts as missing after a restart, when nobody knows any more', async () => {

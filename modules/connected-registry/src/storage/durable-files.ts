@@ -1,11 +1,18 @@
-import { mkdir, mkdtemp, open, rename, rmdir } from 'node:fs/promises'
+import { type FileHandle, mkdir, mkdtemp, open, rename, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { codeOf, StoreError } from './store-error.ts'
+import { codeOf, StoreError, SyncError } from './store-error.ts'
 
-/** A name in a directory survives a power cut only once the directory itself is synced. */
-export async function syncDirectory(path: string): Promise<void> {
+/** Bytes to the disk: fsync(2) of a file or of the names in a folder, or fdatasync(2) for the data of a file alone. */
+export type FileSync = (handle: FileHandle, what: 'all' | 'data' | 'names') => Promise<void>
+
+export const syncFile: FileSync = (handle, what) => (what === 'data' ? handle.datasync() : handle.sync())
+
+/** A name in a directory survives a power cut only once the directory itself is synced. Throws SyncError. */
+export async function syncDirectory(path: string, sync = syncFile): Promise<void> {
   await using handle = await open(path, 'r')
-  await handle.sync()
+  await sync(handle, 'names').catch((error: unknown) => {
+    throw new SyncError(path, error)
+  })
 }
 
 /** Creates the directory and its missing parents; their names are durable when it resolves. */

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import type { FileSync } from './upload-file.ts'
+import type { FileSync } from './durable-files.ts'
 
 /** Brings a file to the disk while it still grows: whoever waits for its end waits for the last bytes alone. */
 export interface EarlySync {

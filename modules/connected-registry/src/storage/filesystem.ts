@@ -5,14 +5,14 @@ import { type Algorithm, algorithmOf, type Digest, parseDigest } from '../protoc
 import { openBlobFile } from './blob-file.ts'
 import { type BlobStore, DigestMismatchError, UploadUnknownError } from './blob-store.ts'
 import { quarantinePath, readQuarantine } from './content-scan.ts'
-import { makeDirectory, makeWritableDirectory, syncDirectory } from './durable-files.ts'
+import { type FileSync, makeDirectory, makeWritableDirectory, syncDirectory, syncFile } from './durable-files.ts'
 import { createEarlySyncPlaces } from './early-sync.ts'
 import { createBlocks } from './gathered-writes.ts'
 import { createHashing } from './hashing.ts'
 import { blobPath, type StorePaths } from './layout.ts'
 import { codeOf, StoreError, SyncError } from './store-error.ts'
 import { createKeyedTurns } from './turns.ts'
-import { createUploadFile, type FileSync, loadUploadFile, syncFile, type UploadFile } from './upload-file.ts'
+import { createUploadFile, loadUploadFile, type UploadFile } from './upload-file.ts'
 
 const algorithms: readonly Algorithm[] = ['sha256', 'sha512']
 const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -77,12 +77,17 @@ export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileS
       const path = blobPath(paths.blobs, digest)
       await keepFolder(dirname(path))
       const present = await sizeOf(path)
-      if (present !== upload.session.end() || quarantined.has(digest)) {
+      const isFresh = present !== upload.session.end() || quarantined.has(digest)
+      if (isFresh) {
         await upload.sync()
         await rename(upload.data, path)
       }
       // Also where the blob was in place: an earlier process may have died before it came to this.
-      await syncDirectory(dirname(path))
+      await syncDirectory(dirname(path), sync).catch(async (error: unknown) => {
+        // A name that may go when the power fails is shown to nobody.
+        if (isFresh) await rm(path, { force: true })
+        throw error
+      })
       await dropQuarantined(digest)
     })
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Algorithm, newHash } from '../protocol/digest.ts'
 import type { AppendOptions, ByteRange } from './blob-store.ts'
 import { addRange, type ByteRanges, firstBytes } from './byte-ranges.ts'
-import { syncDirectory } from './durable-files.ts'
+import { type FileSync, syncDirectory } from './durable-files.ts'
 import { createEarlySync, type EarlySyncPlaces } from './early-sync.ts'
 import { type Blocks, blockSize, writeGathered } from './gathered-writes.ts'
 import type { Hashing } from './hashing.ts'
@@ -47,11 +47,6 @@ export interface UploadMeans {
   readonly hashIdleMs?: number
   readonly sync: FileSync
 }
-
-/** Bytes to the disk: fsync(2), or fdatasync(2) for the data alone. */
-export type FileSync = (handle: FileHandle, what: 'all' | 'data') => Promise<void>
-
-export const syncFile: FileSync = (handle, what) => (what === 'all' ? handle.sync() : handle.datasync())
 
 /** What a process that is killed may have to fetch again of bytes that leave a hole: so many, or those of so long. */
 const noteEvery = { bytes: 16 * 1024 * 1024, ms: 2_000 }
