@@ -26,12 +26,17 @@ export function createUpgrade(options: ForwardOptions): Upgrade {
       ...{ connection: 'Upgrade', upgrade: 'websocket' }
     }
     if (socket.destroyed) return
+    const forget = noticeLeaving(socket)
     const asked = send({ ...address, protocol: `${protocol}:`, path: request.url ?? '/', headers, agent })
     socket.once('close', () => asked.destroy())
     limitSilence(asked, limits.answerTimeoutMs)
     asked.once('error', (error) => failed(error, refusal))
-    asked.once('response', (answer) => relay(answer, refusal, kind))
+    asked.once('response', (answer) => {
+      forget()
+      relay(answer, refusal, kind)
+    })
     asked.once('upgrade', (answer, other: Socket, otherHead: Buffer) => {
+      forget()
       refusal.detachSocket(socket)
       socket.write(switchingHead(answer))
       if (otherHead.length > 0) socket.write(otherHead)
@@ -64,6 +69,17 @@ function refusalOn(request: IncomingMessage, socket: Socket): ServerResponse {
   response.assignSocket(socket)
   response.once('finish', () => socket.destroySoon())
   return response
+}
+
+/**
+ * Nobody reads what a client sends before it is agreed to, and so nobody would hear that it has left: what comes is looked at and
+ * stays for whoever reads it later. (Where something lies before the end of it, that is not heard.)
+ */
+function noticeLeaving(socket: Socket): () => void {
+  const look = () => void socket.read(0)
+  const left = () => void socket.destroy()
+  socket.on('readable', look).once('end', left)
+  return () => void socket.off('readable', look).off('end', left)
 }
 
 function switchingHead({ rawHeaders, headers }: IncomingMessage): string {
