@@ -69,8 +69,23 @@ test('a probe that was given up leaves room for the next one', () => {
 test('requests that left before it opened do not make the pause longer', () => {
   const { breaker } = aBreaker()
   const stragglers = [1, 2, 3, 4, 5].map(() => breaker.enter())
+  fail(breaker, 3)
 
   for (const pass of stragglers) pass?.failed()
+
+  assert.equal(breaker.waitMs(), 1000)
+})
+
+test('requests that fail beside one another count as one failure', () => {
+  const { breaker } = aBreaker()
+  const failTogether = () => {
+    for (const pass of [1, 2, 3, 4].map(() => breaker.enter())) pass?.failed()
+  }
+
+  failTogether()
+  failTogether()
+  assert.equal(breaker.waitMs(), 0)
+  failTogether()
 
   assert.equal(breaker.waitMs(), 1000)
 })

@@ -16,7 +16,7 @@ export interface Pass {
 }
 
 export interface BreakerPolicy {
-  /** Consecutive failures that open it. */
+  /** Consecutive failures that open it; of requests that were under way at once, one. */
   readonly failures: number
   readonly firstPauseMs: number
   readonly longestPauseMs: number
@@ -31,6 +31,7 @@ interface Deps {
 
 export function createBreaker(policy: BreakerPolicy, { clock, random }: Deps): Breaker {
   let failures = 0
+  let countedFailures = 0
   let timesOpened = 0
   let closedAgainAt: number | undefined
   let probing = false
@@ -49,6 +50,7 @@ export function createBreaker(policy: BreakerPolicy, { clock, random }: Deps): B
   }
 
   function pass(isProbe: boolean): Pass {
+    const countedBefore = countedFailures
     const ended = () => {
       if (isProbe) probing = false
     }
@@ -60,9 +62,11 @@ export function createBreaker(policy: BreakerPolicy, { clock, random }: Deps): B
       },
       failed() {
         ended()
+        // What left before the last failure says nothing new: neither beside it, nor after it opened.
+        if (countedBefore !== countedFailures) return
+        countedFailures++
         failures++
-        // Stragglers that left before it opened say nothing new.
-        if (isProbe || (closedAgainAt === undefined && failures >= policy.failures)) open()
+        if (isProbe || failures >= policy.failures) open()
       }
     }
   }
