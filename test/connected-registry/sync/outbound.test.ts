@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { createOutbound } from '../../../modules/connected-registry/src/sync/outbound.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { openRegistry, pushBlobs } from '../registry/open-registry.ts'
@@ -28,4 +29,36 @@ test('a change is read from the log as soon as it can be seen, before whoever ma
   assert.ok(await outbound.get('app', digest))
   tell()
   await pushing
+})
+
+test('removals one after the other do not each write how far the log was read, but what a client did meanwhile', async (t) => {
+  const image = anImage()
+  const tags = ['v1', 'v2', 'v3', 'v4']
+  let positions = 0
+  const open = await openRegistry(t)
+  const { registry, records } = open
+  const counted: RecordStore = {
+    ...records,
+    commit(batch) {
+      if (batch.put?.some(([key]) => key === 'log:outbound')) positions++
+      return records.commit(batch)
+    }
+  }
+  const outbound = createOutbound({ registry, records: counted })
+  await pushBlobs(open, 'app', image)
+  for (const tag of tags) await registry.manifests.put('app', image.manifest, { origin: 'parent', tag })
+  await outbound.catchUp()
+  positions = 0
+
+  const options = { origin: 'parent', lastLook: outbound.readAhead } as const
+  for (const tag of tags.slice(0, 3)) await registry.tags.remove('app', tag, options)
+  assert.equal(positions, 0)
+  await registry.manifests.put('app', image.manifest, { origin: 'client:line-1', tag: 'own' })
+  await registry.tags.remove('app', 'v4', options)
+  assert.equal(positions, 1)
+  assert.ok(await createOutbound(open).get('app', 'own'))
+  await outbound.catchUp()
+  await outbound.catchUp()
+
+  assert.equal(positions, 2)
 })

@@ -138,7 +138,7 @@ async function remove(context: ExecuteContext, planned: PlannedStep): Promise<bo
   const { reference, local, record } = planned
   // Also where nothing had changed here: what was deleted and put back since, maybe in this moment, looks as the plan saw it.
   const along = together(bases.forgotten(repository, reference), outbound.settled(repository, reference, record))
-  const options = { origin: 'parent', along, lastLook: outbound.catchUp } as const
+  const options = { origin: 'parent', along, lastLook: outbound.readAhead } as const
   const digest = parseDigest(reference)
   if (!digest) return registry.tags.remove(repository, reference, { ...options, expect: local })
   // Tags that had to go were steps of their own: one that is there now is a client's, or moved above and not looked at yet.

@@ -34,6 +34,11 @@ export interface Outbound {
   /** Reads on in the change log. What it tells is durable in the same batch as how far it was read. */
   catchUp(): Promise<void>
   /**
+   * The same before each of many removals, which are in the log themselves: how far it was read becomes durable with what it tells,
+   * or by the next `catchUp`.
+   */
+  readAhead(): Promise<void>
+  /**
    * A parent of another epoch has lost what it was told: all that clients and children brought here, as far as the log tells and as
    * it still is, is to go up again.
    */
@@ -55,22 +60,30 @@ const missingContent: readonly string[] = ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOW
 export function createOutbound({ registry, records }: { registry: Registry; records: RecordStore }): Outbound {
   const { changes } = registry
   let reading: Promise<void> = Promise.resolve()
+  /** How far it was read, which may be further than is durable. */
+  let ahead = 0
 
-  async function readOn(): Promise<void> {
+  async function readOn(isPositionDurable: boolean): Promise<void> {
     const head = changes.head()
-    const stored = await records.get(keys.outboundCursor)
-    let cursor = typeof stored === 'number' ? stored : 0
+    const kept = await records.get(keys.outboundCursor)
+    let stored = typeof kept === 'number' ? kept : 0
+    let cursor = Math.max(stored, ahead)
     for (let isDone = false; !isDone; ) {
       // Also where the head is no further: a change can be read a moment before whoever made it is told, and the head moves.
       const page = await changes.since(cursor, pageSize)
       // What was trimmed, or is of another log, is told by what was agreed on; the head was noted before that is compared.
       if (page === 'trimmed') await compareAll({ registry, records, sequence: head })
       const read = page === 'trimmed' ? [] : page
-      isDone = read.length < pageSize
-      const next = page === 'trimmed' ? head : Math.max(cursor, isDone ? head : 0, read.at(-1)?.sequence ?? 0)
-      if (next === cursor) return
+      const isLast = read.length < pageSize
+      const next = page === 'trimmed' ? head : Math.max(cursor, isLast ? head : 0, read.at(-1)?.sequence ?? 0)
+      const told = await noted(read)
+      if (told.length > 0 || (isPositionDurable && next !== stored)) {
+        await records.commit({ put: [...told, [keys.outboundCursor, next]] })
+        stored = next
+      }
+      isDone = isLast || next === cursor
       cursor = next
-      await records.commit({ put: [...(await noted(read)), [keys.outboundCursor, cursor]] })
+      ahead = next
     }
   }
 
@@ -113,7 +126,8 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
 
   return {
     all,
-    catchUp: () => inTurn(readOn),
+    catchUp: () => inTurn(() => readOn(true)),
+    readAhead: () => inTurn(() => readOn(false)),
     tellAnew: (epoch) => inTurn(() => noteAnew({ registry, records, epoch })),
     async of(repository) {
       const found = new Map<string, OutboundRecord>()
