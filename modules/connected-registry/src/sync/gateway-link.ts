@@ -10,7 +10,7 @@ import type { Changes } from '../registry/registry.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { SyncEngine } from './engine.ts'
 import { createFeedReader } from './gateway-feed.ts'
-import { createGatewaySession, type GatewaySession, type KeptGateway } from './gateway-session.ts'
+import { createGatewaySession, type GatewaySession, type KeptGateway, type SessionState } from './gateway-session.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe } from './problems.ts'
 import { openUntil, type Schedule } from './schedule.ts'
@@ -143,7 +143,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
     async function live(): Promise<void> {
       while (!signal.aborted) {
         try {
-          const state = isDue() ? await session.establish() : undefined
+          const state = isDue() ? await establish() : undefined
           if (state === 'active') await stayActive()
           follow(false)
           await due.rungWithin(state === 'plain' ? pauses.plainMs : pauses.retryMs, clock, signal)
@@ -157,6 +157,13 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
           await clock.sleep(pause, signal).catch(() => {})
         }
       }
+    }
+
+    /** What the answer changes rings, and is known: nobody need ask again for it. */
+    async function establish(): Promise<SessionState> {
+      const state = await session.establish()
+      due.hush()
+      return state
     }
 
     async function stayActive(): Promise<void> {
@@ -276,6 +283,9 @@ function createBell() {
     ring() {
       isRung = true
       hear?.()
+    },
+    hush() {
+      isRung = false
     },
     async rungWithin(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
       const enough = new AbortController()
