@@ -69,7 +69,7 @@ export async function keepSite({
 }
 
 async function openSite(dataVolume: string, options: SiteOptions): Promise<OpenedSite> {
-  const store = await openStore(dataVolume)
+  const store = await openStore(dataVolume, options.log)
   try {
     return { site: await createSite(store, options), store }
   } catch (error) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { BlobStore } from './storage/blob-store.ts'
 import { type CountedRecords, countRecords } from './storage/counted-records.ts'
 import { createDiskGuard, type DiskGuard } from './storage/disk-guard.ts'
@@ -9,6 +10,7 @@ import type { Json, RecordStore } from './storage/record-store.ts'
 import { createSqliteRecordStore } from './storage/sqlite.ts'
 import { openStateFile, type StateFile } from './storage/state-file.ts'
 import { lockStore } from './storage/store-lock.ts'
+import { codeOf, describe } from './sync/problems.ts'
 
 /** What this module was last told and who it is; small and readable, so that it starts without any network. */
 export interface ModuleState {
@@ -53,7 +55,7 @@ export interface StoreFigures {
 }
 
 /** Throws where the data volume cannot be written, is in use by another process, or was written by a newer version. */
-export async function openStore(dataVolume: string): Promise<Store> {
+export async function openStore(dataVolume: string, log?: Log): Promise<Store> {
   const paths = storePaths(dataVolume)
   const opened: { close(): Promise<void> }[] = []
   const closeAll = async () => {
@@ -62,7 +64,9 @@ export async function openStore(dataVolume: string): Promise<Store> {
   try {
     const lock = await lockStore(paths.lock)
     opened.push({ close: () => lock.release() })
-    const files = await createFilesystemBlobStore(paths)
+    const files = await createFilesystemBlobStore(paths, {
+      onThreadLost: (error) => log?.warn({ code: codeOf(error), reason: describe(error) }, 'hashing thread lost')
+    })
     opened.push(files)
     const disk = createDiskGuard({ path: paths.root })
     opened.push({ close: async () => disk.close() })

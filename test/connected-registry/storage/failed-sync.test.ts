@@ -19,11 +19,12 @@ import { temporaryFolder } from './temporary-folder.ts'
 async function storeOnBadDisk(t: TestContext) {
   const paths = storePaths(await temporaryFolder())
   const disk = { failures: 0, code: 'EIO', fails: (_what: Parameters<FileSync>[1]): boolean => true }
-  const blobs = await createFilesystemBlobStore(paths, async (handle, what) => {
+  const sync: FileSync = async (handle, what) => {
     if (disk.fails(what) && disk.failures-- > 0)
       throw Object.assign(new Error(`${disk.code}: fsync`), { code: disk.code })
     return syncFile(handle, what)
-  })
+  }
+  const blobs = await createFilesystemBlobStore(paths, { sync })
   t.after(() => blobs.close())
   return { blobs, disk, uploads: () => readdir(paths.uploads) }
 }
@@ -112,7 +113,7 @@ test('a store is not closed before the disk has said what it took', async () => 
     begun.resolve()
     return ended.promise
   }
-  const blobs = await createFilesystemBlobStore(storePaths(await temporaryFolder()), slowly)
+  const blobs = await createFilesystemBlobStore(storePaths(await temporaryFolder()), { sync: slowly })
   await blobs.append(await blobs.beginUpload(), inChunks(large, 65_536), { at: 0 })
   await begun.promise
 

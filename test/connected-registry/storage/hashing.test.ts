@@ -23,9 +23,10 @@ function hashingIn(t: TestContext, restMs?: number) {
     threads.push(worker)
     return worker
   }
-  const hashing = createHashing({ startThread, restMs })
+  const lost: string[] = []
+  const hashing = createHashing({ startThread, restMs, onLost: (error) => lost.push(String(error)) })
   t.after(() => hashing.close())
-  return { hashing, threads }
+  return { hashing, threads, lost }
 }
 
 const meansOf = (hashing: Hashing) => ({
@@ -81,7 +82,7 @@ test('a file that ends before what is to be read of it says so', async (t) => {
 })
 
 test('the thread ends at rest, not while a hash is kept, and the next hash starts another', async (t) => {
-  const { hashing, threads } = hashingIn(t, 0)
+  const { hashing, threads, lost } = hashingIn(t, 0)
   const file = await openFile(t)
   const [one, other] = [hashing.begin(), hashing.begin()]
   const ended = once(threads[0]!, 'exit')
@@ -96,10 +97,11 @@ test('the thread ends at rest, not while a hash is kept, and the next hash start
   await next.readFirst(file, bytes.length)
   assert.equal(await next.digest(), hex(bytes))
   assert.equal(threads.length, 2)
+  assert.deepEqual(lost, [])
 })
 
-test('what was begun on a thread that died is lost, and says so', async (t) => {
-  const { hashing, threads } = hashingIn(t)
+test('what was begun on a thread that died is lost, and says so; the next hash has another thread', async (t) => {
+  const { hashing, threads, lost } = hashingIn(t)
   const file = await openFile(t)
   const hash = hashing.begin()
   await hash.write(file, bytes, 0)
@@ -111,15 +113,37 @@ test('what was begun on a thread that died is lost, and says so', async (t) => {
   assert.equal(await hash.write(file, bytes, 0), false)
   assert.equal(await hash.readFirst(file, 1), false)
   assert.equal(await hash.digest(), undefined)
+  assert.deepEqual(lost, ['Error: the hashing thread ended with 1'])
+  const next = hashing.begin()
+  assert.equal(await next.write(file, bytes, 0), true)
+  assert.equal(await next.digest(), hex(bytes))
+})
+
+test('a thread that fails tells by what, and an upload has its digest all the same', async (t) => {
+  const lost: string[] = []
+  const failing = "data:text/javascript,throw new Error('no priority')"
+  const hashing = createHashing({
+    startThread: () => new Worker(new URL(failing)),
+    onLost: (error) => lost.push(String(error))
+  })
+  t.after(() => hashing.close())
+  const content = randomBytes('failing thread', blockSize)
+  const upload = await createUploadFile(await temporaryFolder(), 'upload', meansOf(hashing))
+
+  await upload.append(inChunks(content, 65_000), { at: 0 })
+
+  assert.equal(await upload.hash('sha256'), hex(content))
+  assert.deepEqual(new Set(lost), new Set(['Error: no priority']))
 })
 
 test('an upload has its digest where no thread can be started, and the next one asks for a thread again', async () => {
   let asked = 0
+  const lost: unknown[] = []
   const startThread = () => {
     asked += 1
     throw Object.assign(new Error('no thread'), { code: 'ERR_WORKER_INIT_FAILED' })
   }
-  const hashing = createHashing({ startThread })
+  const hashing = createHashing({ startThread, onLost: (error) => lost.push(error) })
   const content = randomBytes('no thread', blockSize + 1)
   const folder = await temporaryFolder()
 
@@ -131,6 +155,7 @@ test('an upload has its digest where no thread can be started, and the next one 
 
   // For what arrives, and to read it at the end.
   assert.equal(asked, 4)
+  assert.deepEqual(lost.map(String), Array(4).fill('Error: no thread'))
 })
 
 test('a block that comes when an upload is over begins no hash, which nobody would end', async (t) => {

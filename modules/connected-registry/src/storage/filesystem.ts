@@ -8,7 +8,7 @@ import { quarantinePath, readQuarantine } from './content-scan.ts'
 import { type FileSync, makeDirectory, makeWritableDirectory, syncDirectory, syncFile } from './durable-files.ts'
 import { createEarlySyncPlaces } from './early-sync.ts'
 import { createBlocks } from './gathered-writes.ts'
-import { createHashing } from './hashing.ts'
+import { createHashing, type HashingOptions } from './hashing.ts'
 import { blobPath, type StorePaths } from './layout.ts'
 import { codeOf, StoreError, SyncError } from './store-error.ts'
 import { createKeyedTurns } from './turns.ts'
@@ -17,18 +17,27 @@ import { createUploadFile, loadUploadFile, type UploadFile } from './upload-file
 const algorithms: readonly Algorithm[] = ['sha256', 'sha512']
 const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+export interface FilesystemOptions {
+  /** How files come to the disk. */
+  readonly sync?: FileSync
+  readonly onThreadLost?: HashingOptions['onLost']
+}
+
 type ContentPaths = Pick<StorePaths, 'blobs' | 'uploads' | 'quarantine'>
 
 /**
  * Blobs as files (`layout.ts`). A blob is visible only once its bytes, its name and the folders above are on the disk.
- * Throws StoreError where the folders cannot be written. `sync`: how files come to the disk.
+ * Throws StoreError where the folders cannot be written.
  */
-export async function createFilesystemBlobStore(paths: ContentPaths, sync: FileSync = syncFile): Promise<BlobStore> {
+export async function createFilesystemBlobStore(
+  paths: ContentPaths,
+  { sync = syncFile, onThreadLost }: FilesystemOptions = {}
+): Promise<BlobStore> {
   await makeWritableDirectory(paths.uploads)
   for (const algorithm of algorithms) await makeWritableDirectory(join(paths.blobs, algorithm))
   await sweepUploads(paths.uploads)
 
-  const hashing = createHashing()
+  const hashing = createHashing({ onLost: onThreadLost })
   const means = { blocks: createBlocks(), earlySyncs: createEarlySyncPlaces(), hashing, sync }
   const uploads = new Map<string, Promise<UploadFile | undefined>>()
   const durableFolders = new Set<string>()

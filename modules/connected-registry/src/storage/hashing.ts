@@ -67,6 +67,8 @@ interface Thread {
 export interface HashingOptions {
   readonly startThread?: () => Worker
   readonly restMs?: number
+  /** A thread could not be started, or died. What it had is written and hashed without it, and the next hash asks for another. */
+  readonly onLost?: (error: unknown) => void
 }
 
 const startHashingThread = () => new Worker(new URL('./hashing-thread.ts', import.meta.url))
@@ -81,7 +83,8 @@ const lostHash: ThreadHash = {
   end: () => undefined
 }
 
-export function createHashing({ startThread = startHashingThread, restMs = 5000 }: HashingOptions = {}): Hashing {
+export function createHashing(options: HashingOptions = {}): Hashing {
+  const { startThread = startHashingThread, restMs = 5000, onLost = () => {} } = options
   let thread: Thread | undefined
   let resting: NodeJS.Timeout | undefined
   let lastId = 0
@@ -93,8 +96,8 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
     const started: Thread = { worker, hashes: new Set(), waiting: [] }
     worker.on('message', (reply: HashingReply) => settle(started, reply))
     // Whatever it ends by: content that was not hashed is read again.
-    worker.on('error', () => lose(started))
-    worker.on('exit', () => lose(started))
+    worker.on('error', (error) => lose(started, error))
+    worker.on('exit', (code) => lose(started, new Error(`the hashing thread ended with ${code}`)))
     return started
   }
 
@@ -102,7 +105,8 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
   function startIfPossible(): Thread | undefined {
     try {
       return start()
-    } catch {
+    } catch (error) {
+      onLost(error)
       return undefined
     }
   }
@@ -112,7 +116,9 @@ export function createHashing({ startThread = startHashingThread, restMs = 5000 
     if (waiting.length === 0) worker.unref()
   }
 
-  function lose(lost: Thread): void {
+  function lose(lost: Thread, error: unknown): void {
+    // One that was ended is no loss.
+    if (thread === lost) onLost(error)
     if (thread === lost) thread = undefined
     lost.hashes.clear()
     while (lost.waiting.length > 0) settle(lost, undefined)
