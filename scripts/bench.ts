@@ -44,7 +44,7 @@ async function bench(given: BenchArguments): Promise<void> {
     if (given.groups.includes('layers')) facts.push(...(await measureLayers(folder, given.scale)))
     if (given.groups.includes('children')) facts.push(...(await measureChildren(folder, given.scale)))
     if (given.groups.includes('garbage')) facts.push(...(await measureGarbage(folder, given.scale)))
-    contenders.push(...(await startContenders(folder, given.profile)))
+    contenders.push(...(await startContenders(folder, { profile: given.profile })))
     const samples = [...(await measureLines(given, contenders))]
     if (given.groups.includes('access')) samples.push(...(await measureAccess(folder, given.scale, roundsOf(given))))
     facts.push(...(await measureFacts(given, contenders, folder)))

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { pushLines } from './blobs.ts'
 import { type OurContender, ours, startOurs } from './contenders.ts'
 import type { Fact } from './fact.ts'
+import { bringImageSources, type ImageSources } from './image-sources.ts'
 import type { Line, Scale } from './line.ts'
 import { restMs } from './memory.ts'
 import { createMemoryGroup, type MemoryGroup } from './memory-group.ts'
@@ -24,8 +25,17 @@ interface Contained {
 /** What a container's limit does to it: the kernel takes pages of the program back where room is needed, and reads them again. */
 export async function measureContained(folder: string, scale: Scale): Promise<readonly Fact[]> {
   const lines = [smallRequestLines(scale)[0]!, pushLines(scale)[0]!]
-  const small = await inContainer(join(folder, 'small'), limits.small, lines)
-  const large = small && (await inContainer(join(folder, 'large'), limits.large, lines))
+  const sources = bringImageSources()
+  try {
+    return await compareLimits(folder, { lines, create: sources.module })
+  } finally {
+    await sources.close()
+  }
+}
+
+async function compareLimits(folder: string, work: Work): Promise<readonly Fact[]> {
+  const small = await inContainer(join(folder, 'small'), limits.small, work)
+  const large = small && (await inContainer(join(folder, 'large'), limits.large, work))
   if (!small || !large) return []
   const fact = (work: string, unit: string, value: number): Fact => ({ work, unit, values: { [ours]: value } })
   const box = `in a container of ${limits.small} MiB`
@@ -33,34 +43,37 @@ export async function measureContained(folder: string, scale: Scale): Promise<re
     fact('memory, idle, as `docker stats` counts it, no limit', 'MiB', large.used),
     fact(`memory, idle, ${box}`, 'MiB', small.used),
     fact('  of it no file, such as the program', 'MiB', small.own),
-    ...lines.map(({ name }, index) =>
+    ...work.lines.map(({ name }, index) =>
       fact(`${name}, ${box}, beside no limit`, 'x', (small.speeds[index] ?? 0) / (large.speeds[index] ?? 0))
     )
   ]
 }
 
+interface Work {
+  readonly lines: readonly Line[]
+  readonly create: ImageSources['module']
+}
+
 /** Undefined where this machine lets us limit nothing. */
-async function inContainer(folder: string, limitMiB: number, lines: readonly Line[]): Promise<Contained | undefined> {
+async function inContainer(folder: string, limitMiB: number, work: Work): Promise<Contained | undefined> {
   const group = createMemoryGroup(limitMiB)
   if (!group) return undefined
   try {
     await mkdir(folder, { recursive: true })
-    return await runIn(group, folder, lines)
+    return await runIn(group, folder, work)
   } finally {
     group.close()
     await rm(folder, { recursive: true })
   }
 }
 
-async function runIn(group: MemoryGroup, folder: string, lines: readonly Line[]): Promise<Contained> {
+async function runIn(group: MemoryGroup, folder: string, { lines, create }: Work): Promise<Contained> {
   const node = join(folder, 'node')
   // As an image brings its own: the pages of this very Node's file count where it was started first.
   const [shell, ...words] = [...group.launcher, 'cp', process.execPath, node] as [string, ...string[]]
   execFileSync(shell, words)
-  const environment = { NODE_COMPILE_CACHE: join(folder, 'compiled') }
-  const contender = await startOurs(folder, { environment, command: [...group.launcher, node] })
+  const contender = await startOurs(folder, { create, command: [...group.launcher, node] })
   try {
-    await contender.restart()
     await pause(restMs)
     const [used, own] = [group.used(), group.own()]
     const speeds: number[] = []

@@ -32,13 +32,14 @@ export interface OurContender extends Contender {
 
 export interface OurOptions {
   /** The folder for a CPU profile of its whole life. */
-  readonly profile?: string
+  readonly profile?: string | undefined
   /** Its clock shows what it showed so long ago. */
   readonly clockBehindMs?: number
   /** As its settings have it. */
   readonly garbageCollection?: object
   readonly environment?: Readonly<Record<string, string>>
   readonly command?: OurModuleOptions['command']
+  readonly create?: OurModuleOptions['create']
 }
 
 export const ours = 'connected-registry'
@@ -53,13 +54,16 @@ const tokenLifeMs = 8 * 60_000
 const logTimeoutMs = 5 * 60_000
 
 /** The connected registry itself, standalone, with Bearer authentication; then every other registry that is on the PATH. */
-export async function startContenders(folder: string, profile?: string): Promise<readonly Contender[]> {
+export async function startContenders(
+  folder: string,
+  options: Pick<OurOptions, 'profile' | 'create'> = {}
+): Promise<readonly Contender[]> {
   const others = [
     { name: reference, start: startDistribution },
     { name: 'registry', start: startDistribution },
     { name: 'zot', start: startZot }
   ]
-  const started: Contender[] = [await startOurs(join(folder, ours), { profile })]
+  const started: Contender[] = [await startOurs(join(folder, ours), options)]
   for (const { name, start } of others) {
     const program = findTool(name)
     if (program) started.push(await start(name, program, join(folder, name)))
@@ -82,7 +86,8 @@ export async function startOurs(folder: string, options: OurOptions = {}): Promi
     folder,
     settings: settingsOf(options),
     environment: { NODE_OPTIONS: nodeOptionsOf(options), ...options.environment },
-    command: options.command
+    command: options.command,
+    create: options.create
   })
   await module.start()
   const refused = module.lines.find(({ msg }) => msg === 'settings refused')

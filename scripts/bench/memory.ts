@@ -5,22 +5,32 @@ import { freePorts } from '../../test/fixtures/ports.ts'
 import { createWorld } from '../../test/simulators/world.ts'
 import { type Contender, ours, startContenders } from './contenders.ts'
 import type { Fact } from './fact.ts'
+import { bringImageSources, type ImageSources } from './image-sources.ts'
 import { type Memory, memoryOf } from './processes.ts'
 
 /** By then a module has given back what its start took (`edge-module/src/rest.ts`). */
 export const restMs = 20_000
 
 /**
- * What each holds some time after its second start, for which sources are compiled, while nobody asks for anything; ours also
- * with all of IoT Edge around it.
+ * What each holds some time after it was started again, while nobody asks for anything; ours as its image has it, and also with all
+ * of IoT Edge around it.
  */
 export async function measureIdleMemory(folder: string): Promise<readonly Fact[]> {
-  const contenders = await startContenders(join(folder, 'idle'))
+  const sources = bringImageSources()
+  try {
+    return await measureIdle(folder, sources.module)
+  } finally {
+    await sources.close()
+  }
+}
+
+async function measureIdle(folder: string, create: ImageSources['module']): Promise<readonly Fact[]> {
+  const contenders = await startContenders(join(folder, 'idle'), { create })
   for (const contender of contenders) await contender.restart()
   await pause(restMs)
   const held = contenders.map(({ name, pid }) => [name, memoryOf(pid)] as const)
   await Promise.all(contenders.map((contender) => contender.stop()))
-  const asModule = await idleAsModule(join(folder, 'device'))
+  const asModule = await idleAsModule(join(folder, 'device'), create)
   const alone = Object.fromEntries(held)
   const inDevice = { [ours]: asModule }
   return [
@@ -40,11 +50,11 @@ function factsOf(work: string, held: Readonly<Record<string, Memory>>, limit: nu
   ]
 }
 
-async function idleAsModule(folder: string): Promise<Memory> {
+async function idleAsModule(folder: string, module: ImageSources['module']): Promise<Memory> {
   const [cloud = 0, cloudData = 0, registry = 0, proxy = 0, hub = 0] = await freePorts(5)
   await mkdir(folder, { recursive: true })
   const ports = { cloud, cloudData, registry, proxy, hub }
-  const world = await createWorld({ folder, ports, repositories: ['hello-world'] })
+  const world = await createWorld({ folder, ports, repositories: ['hello-world'], module })
   try {
     await world.start()
     await world.registry.restart()

@@ -16,14 +16,17 @@ export interface OurModuleOptions {
   /** Beside the port and the places. */
   readonly environment?: Readonly<Record<string, string>>
   readonly command?: ModuleProcessOptions['command']
+  /** Default: from its sources as they are. */
+  readonly create?: ((options: ModuleProcessOptions) => ModuleProcess) | undefined
 }
 
 /** This registry as a process of its own, standalone and not started yet. */
 export async function createOurModule(options: OurModuleOptions): Promise<{ module: ModuleProcess; port: number }> {
   const { folder, settings, port = (await freePorts(1))[0] ?? 0, environment, command } = options
+  const { create = createModuleProcess } = options
   await mkdir(folder, { recursive: true })
   await writeOurSettings(folder, settings)
-  const module = createModuleProcess({
+  const module = create({
     name: 'connected-registry',
     main: new URL('../../modules/connected-registry/src/main.ts', import.meta.url),
     environment: {

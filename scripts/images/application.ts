@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { entriesBelow, type ImageEntry } from './entries.ts'
+import { convertSources } from './javascript.ts'
 import { runTool } from './run-tool.ts'
 
 /** Read by npm to install a module's packages, and what the module says its version by. */
@@ -39,7 +40,7 @@ export interface SpdxPackage {
   readonly [key: string]: unknown
 }
 
-/** A module's sources and its production dependencies, at the versions of the lock file. No package runs a script. */
+/** A module's sources, as JavaScript, and its production dependencies, at the versions of the lock file. No package runs a script. */
 export function bringApplication({ root, module, sources, prefix, folder }: ApplicationOptions): Application {
   const workspace = ['--omit=dev', '--workspace', `modules/${module}`]
   const workspaces = ['connected-registry', 'api-proxy', 'edge-module'].map((name) => `modules/${name}/package.json`)
@@ -50,6 +51,7 @@ export function bringApplication({ root, module, sources, prefix, folder }: Appl
   )
   const dependencies = entriesBelow(folder, prefix)
   for (const source of sources) copy(root, folder, source)
+  for (const source of sources) convertSources(join(folder, source))
   const own = sources.flatMap((source) => entriesBelow(join(folder, source), join(prefix, source)))
   return { dependencies, sources: own, spdx }
 }

@@ -63,7 +63,7 @@ export async function startComposedWorld(
       throw new Error(`${service} never said ${pattern}`)
     },
     async check(module) {
-      const words = [...compose, 'exec', '-T', module, 'node', `modules/${module}/src/health-check.ts`]
+      const words = [...compose, 'exec', '-T', module, 'node', `modules/${module}/src/health-check.js`]
       return (await run('docker-compose', words, options)).stdout
     },
     run: async (program, words) => (await run('nsenter', [network, program, ...words], options)).stdout

@@ -17,7 +17,7 @@ for (const [module, port] of [
     assert.equal(description.user, 'node')
     assert.deepEqual(description.ports, [port])
     assert.equal(description.command[0], 'node')
-    assert.equal(description.command.at(-1), `modules/${module}/src/main.ts`)
+    assert.equal(description.command.at(-1), `modules/${module}/src/main.js`)
     assert.deepEqual([...description.sources].sort(), [`modules/${module}/src`, 'modules/edge-module/src'].sort())
     assert.ok(description.environment.includes('NODE_ENV=production'))
   })
