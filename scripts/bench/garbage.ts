@@ -4,11 +4,12 @@ import { type Contender, type OurContender, ours, startOurs } from './contenders
 import type { Fact } from './fact.ts'
 import type { Scale } from './line.ts'
 import { applyLoad } from './load.ts'
-import { createManifestPulls, readers } from './manifest-pulls.ts'
+import { createManifestPulls } from './manifest-pulls.ts'
 import { aBlob, anImage, deleteManifest, pushImage } from './registry-client.ts'
 import { median } from './report.ts'
 
 const repository = 'bench/garbage'
+const readers = 4
 const hourMs = 3_600_000
 const minuteMs = 60_000
 const idleWindows = 5
@@ -41,7 +42,8 @@ async function measure(place: string, images: number, windowMs: number): Promise
   await leaveGarbage(before, images).finally(() => before.stop())
   const contender = await startOurs(place, { garbageCollection: { enabled: false } })
   try {
-    const pullManifests = await createManifestPulls(contender, windowMs)
+    const pullAt = await createManifestPulls(contender, windowMs)
+    const pullManifests = () => pullAt(readers)
     const idle: number[] = []
     while (idle.length < idleWindows) idle.push(await pullManifests())
     const busy = await whileCollecting(contender, pullManifests)

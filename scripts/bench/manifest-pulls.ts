@@ -4,24 +4,31 @@ import { applyLoad, percentile } from './load.ts'
 import { aBlob, anImage, pushImage, read, targetOf } from './registry-client.ts'
 
 const repository = 'bench/latency'
-export const readers = 4
+/** One site's puller; some at once; as many as the first table's pulls of manifests have. */
+export const loads = [1, 4, 32] as const
 
-/** Each call pulls one manifest for `windowMs` over `readers` connections, and resolves to the p99 in milliseconds. */
-export async function createManifestPulls(contender: Contender, windowMs: number): Promise<() => Promise<number>> {
+export type PullManifests = (connections: (typeof loads)[number]) => Promise<number>
+
+/** Each call pulls one manifest for `windowMs` over so many connections, and resolves to the p99 in milliseconds. */
+export async function createManifestPulls(contender: Contender, windowMs: number): Promise<PullManifests> {
   const connection = await openConnection(contender.port)
   await pushImage(await targetOf(contender, connection, repository), anImage(aBlob(1024)), 'latest')
   connection.close()
   const authorization = await contender.authorize(repository)
-  const pullManifests = async () => {
+  const pullManifests: PullManifests = async (connections) => {
     const { latencies } = await applyLoad({
       port: contender.port,
-      connections: readers,
+      connections,
       milliseconds: windowMs,
       operation: (connection) => read({ connection, repository, authorization }, 'GET', 'manifests/latest')
     })
     return percentile(latencies, 0.99)
   }
   // Unmeasured: the first ones pay for warming up.
-  await pullManifests()
+  for (const connections of loads) await pullManifests(connections)
   return pullManifests
+}
+
+export function loadNamed(connections: number): string {
+  return connections === 1 ? '1 connection' : `${connections} connections`
 }

@@ -11,6 +11,7 @@ import { type Connection, openConnection } from './connection.ts'
 import { benchUser, createAuthorizer, ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
 import { applyLoad, type LoadOptions, percentile } from './load.ts'
+import { loadNamed, loads } from './manifest-pulls.ts'
 import { writeOurSettings } from './our-module.ts'
 import { stepBack } from './processes.ts'
 import { aBlob, anImage, type Image, pullImage, pushImage, read } from './registry-client.ts'
@@ -23,8 +24,8 @@ const layerBytes = 1024 * 1024
 const largeLayers = 20
 const readers = 4
 const stateMs = 60_000
-/** Each takes most of a minute. */
-const busyRounds = 3
+/** Each takes more than a minute. */
+const busyRounds = 2
 /** Below that many the slowest of a hundred says nothing. */
 const leastPulls = 200
 /** How often an image twice as large is brought, where the last one was here before there were so many. */
@@ -39,20 +40,12 @@ export async function measureReaders(part: SyncPart): Promise<readonly Fact[]> {
   const site = await startSite(part, parent, control)
   try {
     const hanging = await inRounds(part, 'pulls while the parent hangs', (round) => whileItHangs(site, round))
-    const busy: Pair[] = []
-    const few = { ...part, rounds: Math.min(part.rounds, busyRounds) }
-    const beside = await inRounds(few, 'manifests during a sync', async (round) => {
-      busy.push(await duringSync(site, `own-${round}`, site.manifests))
-      return duringSync(site, `bare-${round}`, site.bare)
-    })
-    const both = (figure: (pairs: readonly Pair[]) => number) => ({ [ours]: figure(busy), [bare]: figure(beside) })
+    const busy = await whileSyncing(part, site)
     return [
       { work: 'cached pull p99, parent healthy', unit: 'ms', values: { [ours]: medianOf(hanging, 0) } },
       { work: 'cached pull p99, while the parent hangs', unit: 'ms', values: { [ours]: medianOf(hanging, 1) } },
       { work: 'cached pull p99, hanging over healthy', unit: 'x', values: { [ours]: ratioOf(hanging) }, limit: 1.1 },
-      { work: 'manifest GET p99, no sync', unit: 'ms', values: both((pairs) => medianOf(pairs, 0)) },
-      { work: 'manifest GET p99, during a sync at full rate', unit: 'ms', values: both((pairs) => medianOf(pairs, 1)) },
-      { work: 'manifest GET p99, during a sync over none', unit: 'x', values: both(ratioOf), limit: 3 }
+      ...busy
     ]
   } finally {
     parent.thaw()
@@ -62,20 +55,45 @@ export async function measureReaders(part: SyncPart): Promise<readonly Fact[]> {
   }
 }
 
+/** Manifests during a sync, of this registry and of a bare server, by the number of connections that pull. */
+async function whileSyncing(part: SyncPart, site: Site): Promise<readonly Fact[]> {
+  const measured = loads.map((connections) => ({ connections, own: [] as Pair[], beside: [] as Pair[] }))
+  const few = { ...part, rounds: Math.min(part.rounds, busyRounds) }
+  await inRounds(few, 'manifests during a sync', async (round) => {
+    for (const { connections, own, beside } of measured) {
+      const name = `${round}-${connections}`
+      own.push(await duringSync(site, `own-${name}`, (until) => site.manifests(connections, until)))
+      beside.push(await duringSync(site, `bare-${name}`, (until) => site.bare(connections, until)))
+    }
+  })
+  return measured.flatMap(({ connections, own, beside }) => {
+    const both = (figure: (pairs: readonly Pair[]) => number) => ({ [ours]: figure(own), [bare]: figure(beside) })
+    return [
+      {
+        work: `manifest GET p99, ${loadNamed(connections)}, no sync`,
+        unit: 'ms',
+        values: both((pairs) => medianOf(pairs, 0))
+      },
+      { work: '  during a sync at full rate', unit: 'ms', values: both((pairs) => medianOf(pairs, 1)) },
+      { work: '  during a sync over none', unit: 'x', values: both(ratioOf), limit: 3 }
+    ]
+  })
+}
+
 /** Before, and with sync under way; p99 in milliseconds. */
 type Pair = readonly [before: number, meanwhile: number]
 
-async function inRounds(
+async function inRounds<Result>(
   { rounds, until, progress }: SyncPart,
   work: string,
-  measure: (round: number) => Promise<Pair>
-) {
-  const pairs: Pair[] = []
+  measure: (round: number) => Promise<Result>
+): Promise<readonly Result[]> {
+  const results: Result[] = []
   for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
     progress(`round ${round + 1} of ${rounds}: ${work}`)
-    pairs.push(await measure(round))
+    results.push(await measure(round))
   }
-  return pairs
+  return results
 }
 
 function medianOf(pairs: readonly Pair[], which: 0 | 1): number {
@@ -92,15 +110,16 @@ interface Site {
   readonly scale: SyncPart['scale']
   /** p99 in milliseconds of what the readers do one after the other. */
   pulls(): Promise<number>
-  manifests(until: Until): Promise<Latency>
+  manifests(connections: number, until: Until): Promise<Latency>
   /** The same of a server that does nothing else, on the same machine. */
-  bare(until: Until): Promise<Latency>
+  bare(connections: number, until: Until): Promise<Latency>
   /** One repository more; resolves when its round is under way, or over already. */
   widen(repository: string): Promise<SyncUnderWay>
   stop(): Promise<void>
 }
 
 type Until = Pick<LoadOptions, 'milliseconds' | 'isOver'>
+type Read = (until: Until) => Promise<Latency>
 type Latency = Readonly<{ p99: number; count: number }>
 
 interface SyncUnderWay {
@@ -122,8 +141,8 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry, co
   await module.start()
   await firstRound(module)
   const authorize = createAuthorizer(port, benchUser)
-  const load = async (options: Omit<LoadOptions, 'port' | 'connections'>, of = port) => {
-    const { latencies } = await applyLoad({ port: of, connections: readers, ...options })
+  const load = async (options: Omit<LoadOptions, 'port'>, of = port) => {
+    const { latencies } = await applyLoad({ port: of, ...options })
     return { p99: percentile(latencies, 0.99), count: latencies.length }
   }
   return {
@@ -136,10 +155,11 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry, co
         await pullImage({ connection, repository: pulled, authorization }, image, 'latest')
         return 1
       }
-      return (await load({ milliseconds: scale.requestMs * 3, operation: pull })).p99
+      return (await load({ connections: readers, milliseconds: scale.requestMs * 3, operation: pull })).p99
     },
-    manifests: async (until) => load({ ...until, operation: manifestOf(await authorize(pulled)) }),
-    bare: (until) => load({ ...until, operation: manifestOf('') }, control.port),
+    manifests: async (connections, until) =>
+      load({ connections, ...until, operation: manifestOf(await authorize(pulled)) }),
+    bare: (connections, until) => load({ connections, ...until, operation: manifestOf('') }, control.port),
     async widen(repository) {
       repositories.push(repository)
       let isOver = false
@@ -195,7 +215,7 @@ async function whileItHangs(site: Site, round: number): Promise<Pair> {
 }
 
 /** What `read` tells without and with a sync under way. */
-async function duringSync(site: Site, name: string, read: Site['manifests']): Promise<Pair> {
+async function duringSync(site: Site, name: string, read: Read): Promise<Pair> {
   for (let doubled = 0; doubled <= doublings; doubled++) {
     const bytes = site.scale.largeBytes * 2 ** doubled
     const pair = await duringSyncOf(site, { repository: `bench/large-${name}-${doubled}`, bytes, read })
@@ -207,7 +227,7 @@ async function duringSync(site: Site, name: string, read: Site['manifests']): Pr
 /** Undefined: it was over too soon. */
 async function duringSyncOf(
   { parent, scale, widen }: Site,
-  { repository, bytes, read }: { readonly repository: string; readonly bytes: number; readonly read: Site['manifests'] }
+  { repository, bytes, read }: { readonly repository: string; readonly bytes: number; readonly read: Read }
 ) {
   const image = anImageOf({ seed: repository, layers: largeLayers, layerSize: Math.floor(bytes / largeLayers) })
   await pushTo(image, { url: parent.url, repository, tag: 'latest' })
