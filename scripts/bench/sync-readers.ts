@@ -214,10 +214,10 @@ async function whileItHangs(site: Site, round: number): Promise<Pair> {
   return [healthy, hanging]
 }
 
-/** What `read` tells without and with a sync under way. */
+/** What `read` tells without and with a sync under way: of a quarter, for it takes far longer to make an image than to bring it. */
 async function duringSync(site: Site, name: string, read: Read): Promise<Pair> {
   for (let doubled = 0; doubled <= doublings; doubled++) {
-    const bytes = site.scale.largeBytes * 2 ** doubled
+    const bytes = (site.scale.largeBytes / 4) * 2 ** doubled
     const pair = await duringSyncOf(site, { repository: `bench/large-${name}-${doubled}`, bytes, read })
     if (pair) return pair
   }
