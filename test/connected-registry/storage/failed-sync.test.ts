@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, symlink, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { type FileSync, syncFile } from '../../../modules/connected-registry/src/storage/durable-files.ts'
@@ -7,7 +8,7 @@ import { createEarlySyncPlaces } from '../../../modules/connected-registry/src/s
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
 import { createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
 import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
-import { storePaths } from '../../../modules/connected-registry/src/storage/layout.ts'
+import { blobPath, storePaths } from '../../../modules/connected-registry/src/storage/layout.ts'
 import { createUploadFile, loadUploadFile } from '../../../modules/connected-registry/src/storage/upload-file.ts'
 import { inChunks, listBlobs, putBlob } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
@@ -151,3 +152,27 @@ for (const [code, status, answered] of [
     assert.equal((await served.send('HEAD', `/v2/app/web/blobs/${digestOf(bytes)}`, basic('writer'))).status, 404)
   })
 }
+
+test('where the folder of a blob cannot be made, its commit fails when nothing of it is on its way any more', async (t) => {
+  const paths = storePaths(await temporaryFolder())
+  const syncs: string[] = []
+  const sync: FileSync = async (handle, what) => {
+    syncs.push('begun')
+    await syncFile(handle, what)
+    syncs.push('ended')
+  }
+  const blobs = await createFilesystemBlobStore(paths, { sync })
+  t.after(() => blobs.close())
+  const digest = digestOf(bytes)
+  const folder = dirname(blobPath(paths.blobs, digest))
+  await symlink(join(paths.blobs, 'nowhere', 'at', 'all'), folder)
+  const upload = await blobs.beginUpload()
+  await blobs.append(upload, inChunks(bytes, 10_000), { at: 0 })
+
+  await assert.rejects(blobs.commit(upload, digest), ({ code }: NodeJS.ErrnoException) => code !== undefined)
+  assert.deepEqual(syncs, ['begun', 'ended'])
+  assert.equal(await blobs.stat(digest), undefined)
+
+  await unlink(folder)
+  assert.deepEqual(await blobs.commit(upload, digest), { digest, size: bytes.length })
+})

@@ -84,13 +84,10 @@ export async function createFilesystemBlobStore(
   function publish(upload: UploadFile, digest: Digest): Promise<void> {
     return inTurn(digest, async () => {
       const path = blobPath(paths.blobs, digest)
-      await keepFolder(dirname(path))
       const present = await sizeOf(path)
       const isFresh = present !== upload.session.end() || quarantined.has(digest)
-      if (isFresh) {
-        await upload.sync()
-        await rename(upload.data, path)
-      }
+      await bothDone(isFresh ? upload.sync() : undefined, keepFolder(dirname(path)))
+      if (isFresh) await rename(upload.data, path)
       // Also where the blob was in place: an earlier process may have died before it came to this.
       await syncDirectory(dirname(path), sync).catch(async (error: unknown) => {
         // A name that may go when the power fails is shown to nobody.
@@ -200,6 +197,11 @@ export async function createFilesystemBlobStore(
       await hashing.close()
     }
   }
+}
+
+/** The disk is asked for both at once. Nothing of them goes on behind a failure; the first one's is thrown where both fail. */
+async function bothDone(...work: readonly (Promise<void> | undefined)[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason
 }
 
 async function* listBlobs(folder: string, algorithm: Algorithm): AsyncIterable<Digest> {
