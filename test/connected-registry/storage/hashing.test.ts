@@ -221,3 +221,36 @@ test('an upload to which nothing is added for long gives its thread up, and has 
 
   assert.equal(await upload.hash('sha256'), hex(content))
 })
+
+test('for an upload that is going to be large the thread starts before its first byte', async (t) => {
+  const { hashing, threads } = hashingIn(t)
+  const means = meansOf(hashing)
+  const folder = await temporaryFolder()
+  await createUploadFile(folder, 'small', means, blockSize - 1)
+  assert.equal(threads.length, 0)
+
+  const content = randomBytes('large', 2 * blockSize + 7)
+  const upload = await createUploadFile(folder, 'large', means, content.length)
+  assert.equal(threads.length, 1)
+
+  for (const [from, to] of [
+    [0, 10],
+    [10, content.length]
+  ] as const) {
+    await upload.append(inChunks(content.subarray(from, to), 65_000), { at: from })
+  }
+  assert.equal(await upload.hash('sha256'), hex(content))
+  assert.equal(threads.length, 1)
+})
+
+test('a thread that waits in vain for the first byte of an upload ends, which has its digest all the same', async (t) => {
+  const { hashing, threads } = hashingIn(t, 0)
+  const content = randomBytes('late', 2 * blockSize)
+  const means = { ...meansOf(hashing), hashIdleMs: 0 }
+  const upload = await createUploadFile(await temporaryFolder(), 'upload', means, content.length)
+
+  await once(threads[0]!, 'exit')
+  await upload.append(inChunks(content, 65_000), { at: 0 })
+
+  assert.equal(await upload.hash('sha256'), hex(content))
+})

@@ -15,7 +15,8 @@ export interface BlobStore {
   /** What was set aside and has not come anew; always as of now. */
   readonly quarantined: ReadonlySet<Digest>
 
-  beginUpload(): Promise<string>
+  /** `size`: the bytes to come, where that is known; nothing is promised by it. */
+  beginUpload(options?: UploadOptions): Promise<string>
   /** `size`: bytes from the start without a hole. `missing`: holes below `end`, the offset after the highest byte written. */
   uploadState(id: string): Promise<UploadState | undefined>
   /**
@@ -58,6 +59,10 @@ export interface UploadEntry {
   readonly size: number
   /** When bytes last came; at first, when it began. */
   readonly writtenAt: Date
+}
+
+export interface UploadOptions {
+  readonly size?: number
 }
 
 export interface AppendOptions {

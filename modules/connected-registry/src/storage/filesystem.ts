@@ -139,10 +139,10 @@ export async function createFilesystemBlobStore(
     },
     quarantine: (digest) => inTurn(digest, () => setAside(digest)),
     quarantined,
-    async beginUpload() {
+    async beginUpload({ size } = {}) {
       checkOpen()
       const id = randomUUID()
-      const upload = await createUploadFile(paths.uploads, id, means)
+      const upload = await createUploadFile(paths.uploads, id, means, size)
       uploads.set(id, Promise.resolve(upload))
       return id
     },

@@ -35,9 +35,9 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): GuardedBlobs {
   return {
     ...blobs,
     total: usage.stored,
-    async beginUpload() {
+    async beginUpload(options) {
       await guard.admit()
-      return blobs.beginUpload()
+      return blobs.beginUpload(options)
     },
     async append(id, content, options) {
       await guard.admit()

@@ -8,6 +8,8 @@ import type { Hashing, ThreadHash } from './hashing.ts'
  * no use from the first byte that is not next.
  */
 export interface RunningHash {
+  /** Much is to come: the thread starts while it is waited for. */
+  prepare(): void
   /** Before an append at `at`; undefined: anywhere. */
   expect(at: number | undefined): void
   /** Until it settles the block must stay as it is. */
@@ -24,6 +26,8 @@ const idleHashMs = 60_000
 export function createRunningHash(hashing: Hashing, idleMs = idleHashMs): RunningHash {
   const here = newHash('sha256')
   let thread: ThreadHash | undefined
+  /** Nothing is in it. */
+  let prepared: ThreadHash | undefined
   let idle: NodeJS.Timeout | undefined
   let size = 0
   let usable = true
@@ -33,11 +37,19 @@ export function createRunningHash(hashing: Hashing, idleMs = idleHashMs): Runnin
     usable = false
     clearTimeout(idle)
     thread?.end()
+    forgo()
+  }
+
+  function forgo(): void {
+    prepared?.end()
+    prepared = undefined
   }
 
   /** What came before in small appends is in the file. */
   async function startThread(file: FileHandle): Promise<ThreadHash> {
-    thread = hashing.begin()
+    clearTimeout(idle)
+    thread = prepared ?? hashing.begin()
+    prepared = undefined
     idle = setTimeout(end, idleMs).unref()
     const isRead = await thread.readFirst(file, size).catch((error: unknown) => {
       end()
@@ -48,6 +60,10 @@ export function createRunningHash(hashing: Hashing, idleMs = idleHashMs): Runnin
   }
 
   return {
+    prepare() {
+      prepared = hashing.begin()
+      idle = setTimeout(forgo, idleMs).unref()
+    },
     expect(at) {
       if (at !== size) end()
     },

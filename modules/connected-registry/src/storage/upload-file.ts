@@ -51,10 +51,11 @@ export interface UploadMeans {
 /** What a process that is killed may have to fetch again of bytes that leave a hole: so many, or those of so long. */
 const noteEvery = { bytes: 16 * 1024 * 1024, ms: 2_000 }
 
-export async function createUploadFile(folder: string, id: string, means: UploadMeans): Promise<UploadFile> {
+/** `size`: of what is to come, where that is known. */
+export async function createUploadFile(folder: string, id: string, means: UploadMeans, size = 0): Promise<UploadFile> {
   await mkdir(join(folder, id))
   await writeFile(join(folder, id, 'data'), '', { flag: 'wx' })
-  return uploadFile(join(folder, id), createUploadSession(id, []), means, false)
+  return uploadFile(join(folder, id), createUploadSession(id, []), means, { sparse: false, toCome: size })
 }
 
 /** Undefined: there is no such upload. */
@@ -63,12 +64,27 @@ export async function loadUploadFile(folder: string, id: string, means: UploadMe
   if (!data) return undefined
   const notes = await readFile(join(folder, id, 'ranges'), 'utf8').catch(missing)
   const written = notes === undefined ? firstBytes(data.size) : parseNotes(notes, data.size)
-  return uploadFile(join(folder, id), createUploadSession(id, written), means, notes !== undefined)
+  return uploadFile(join(folder, id), createUploadSession(id, written), means, {
+    sparse: notes !== undefined,
+    toCome: 0
+  })
 }
 
-function uploadFile(folder: string, session: UploadSession, means: UploadMeans, sparse: boolean): UploadFile {
+interface Beginning {
+  /** Bytes are noted. */
+  readonly sparse: boolean
+  readonly toCome: number
+}
+
+function uploadFile(
+  folder: string,
+  session: UploadSession,
+  means: UploadMeans,
+  { sparse, toCome }: Beginning
+): UploadFile {
   const data = join(folder, 'data')
   const running = createRunningHash(means.hashing, means.hashIdleMs)
+  if (toCome >= blockSize) running.prepare()
   const sync: FileSync = (handle, what) =>
     means.sync(handle, what).catch((error: unknown) => {
       throw new SyncError(data, error)

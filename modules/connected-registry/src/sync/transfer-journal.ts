@@ -74,7 +74,7 @@ export async function openTransferJournal({
   return {
     async open(descriptor) {
       const { digest, size } = descriptor
-      const upload = (await known(descriptor)) ?? (await blobs.beginUpload())
+      const upload = (await known(descriptor)) ?? (await blobs.beginUpload({ size }))
       open.add(upload)
       if (size >= leastBytes) {
         await note(digest, { upload, size, wantedAt: now().toISOString() }).catch(async (error: unknown) => {
