@@ -38,7 +38,8 @@ export async function measureSyncAgain({ place, scale, rounds, until, progress }
   const from = [`docker://${parent.host}/${copiedRepository}:${tag}`]
   const copy = () => copiedInto(target, { command: ['copy', '--all'], from, to: `${copiedRepository}:${tag}` })
   const [port = 0] = await freePorts(1)
-  const clientTokens = [{ name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password) }], actions: [] }]
+  const token = { name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password) }] }
+  const clientTokens = [{ ...token, actions: ['repositories/*/content/read'] }]
   const at = { place: join(place, 'site'), parent: parent.host, repositories: [repository], port }
   const module = await startModule({ ...at, more: { logLevel: 'Debug', clientTokens } })
   const prepared = () => settle(place, changing * layerSize)
