@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 // Run by the Dockerfiles as well, alone: `javascript.mts <folder>...`. So it imports nothing of ours.
 
@@ -14,12 +14,13 @@ export function javascriptOf(source: string): string {
   return stripTypeScriptTypes(source).replaceAll(imports, "$1'$2.js'")
 }
 
-/** Every `.ts` below the folder becomes a `.js`. */
+/** Every `.ts` below the folder becomes a `.js`; a `main.ts` leads to it, for that is the command which operators know. */
 export function convertSources(folder: string): void {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   for (const path of names.map((name) => join(folder, name))) {
     writeFileSync(path.replace(/\.ts$/, '.js'), javascriptOf(readFileSync(path, 'utf8')))
-    rmSync(path)
+    if (basename(path) === 'main.ts') writeFileSync(path, "import './main.js'\n")
+    else rmSync(path)
   }
 }
 

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { bringImageSources } from '../../../scripts/bench/image-sources.ts'
 import { createOurModule } from '../../../scripts/bench/our-module.ts'
-import { javascriptOf } from '../../../scripts/images/javascript.ts'
+import { convertSources, javascriptOf } from '../../../scripts/images/javascript.ts'
 import { temporaryFolder } from '../../connected-registry/storage/temporary-folder.ts'
 
 test('types are blanked out, imports end in .js, and all else stays where it was', () => {
@@ -27,6 +31,17 @@ throw new Error(\`of \${a as B}.ts\`)
       ''
     ]
   )
+})
+
+test('what operators call by main.ts is there by that name, and leads to what has no types', async () => {
+  const folder = await temporaryFolder()
+  await writeFile(join(folder, 'main.ts'), 'const answer: string = process.argv[2] ?? ""\nconsole.log(answer)\n')
+
+  convertSources(folder)
+
+  const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'main.ts'), 'help'])
+  assert.equal(stdout, 'help\n')
+  assert.deepEqual(await readdir(folder), ['main.js', 'main.ts'])
 })
 
 test('a registry runs from its sources as images hold them, with no TypeScript left in them', async (t) => {
