@@ -38,3 +38,20 @@ test('no more than the budget is held at any time, all get theirs in order, and 
     { numRuns: 50 }
   )
 })
+
+test('what is held at once is held only where it is free and nobody waits', async (t) => {
+  const budget = createByteBudget(100)
+  const first = budget.holdFree(60)
+  assert.ok(first)
+  assert.equal(budget.holdFree(41), undefined)
+
+  const waiting = budget.hold(80, t.signal)
+  assert.equal(budget.holdFree(10), undefined)
+  first()
+  const second = await waiting
+  assert.ok(budget.holdFree(20))
+  assert.equal(budget.holdFree(1), undefined)
+  second()
+
+  assert.ok(budget.holdFree(80))
+})

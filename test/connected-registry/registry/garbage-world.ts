@@ -5,6 +5,7 @@ import type { BlobStore } from '../../../modules/connected-registry/src/storage/
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import { copyManifest } from '../../../modules/connected-registry/src/sync/copy.ts'
 import { createLocalTarget } from '../../../modules/connected-registry/src/sync/local-target.ts'
+import { createManifestMemory } from '../../../modules/connected-registry/src/sync/manifest-memory.ts'
 import { openTransferJournal } from '../../../modules/connected-registry/src/sync/transfer-journal.ts'
 import { createTransfers, type Transfers } from '../../../modules/connected-registry/src/sync/transfers.ts'
 import { anImage, anIndex, aReferrer, type BuiltImage, manifestsOf } from '../../fixtures/image-builder.ts'
@@ -124,7 +125,14 @@ async function upload({ registry, blobs: store }: World, repository: string, dig
 async function sync({ registry, transfers }: World, repository: string, image: BuiltImage, tag: string | undefined) {
   const { digest } = image.manifest.descriptor
   const target = createLocalTarget({ registry, transfers }, repository)
-  const job = { source, target, manifests: new Map(), blobs: new Map(), settled: new Set<Digest>() }
+  const job = {
+    source,
+    target,
+    manifests: new Map(),
+    blobs: new Map(),
+    memory: createManifestMemory(),
+    settled: new Set<Digest>()
+  }
   await copyManifest(job, digest, AbortSignal.timeout(60_000))
   if (tag) await registry.tags.put(repository, tag, digest, { origin: 'parent' })
 }

@@ -10,7 +10,9 @@ import type {
 import type { Digest } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { parseManifest } from '../../../modules/connected-registry/src/protocol/manifest.ts'
 import { type CopyJob, copyManifest } from '../../../modules/connected-registry/src/sync/copy.ts'
+import { createManifestMemory, NoRoomError } from '../../../modules/connected-registry/src/sync/manifest-memory.ts'
 import { createPlaces } from '../../../modules/connected-registry/src/sync/places.ts'
+import { isPassing } from '../../../modules/connected-registry/src/sync/problems.ts'
 import { anImage, anIndex, aReferrer, type BuiltImage, blobsOf, manifestsOf } from '../../fixtures/image-builder.ts'
 
 const { signal } = new AbortController()
@@ -98,7 +100,7 @@ function createTarget(delay: Delay) {
   return { target, manifests, blobs }
 }
 
-function createJob(delay: Delay, places: number) {
+function createJob(delay: Delay, places: number, memory = createManifestMemory()) {
   const meter = createMeter()
   const { target, ...held } = createTarget(delay)
   const job: CopyJob = {
@@ -107,6 +109,7 @@ function createJob(delay: Delay, places: number) {
     manifests: new Map(),
     blobs: new Map(),
     settled: new Set(),
+    memory,
     places: createPlaces(places)
   }
   return { job, meter, ...held }
@@ -198,4 +201,70 @@ test('a copy that fails leaves no question behind', async () => {
   await assert.rejects(copyManifest({ ...job, source, target }, digestOf(platforms[0]!), signal), /full/)
 
   assert.ok(ended)
+})
+
+test('images for which there is no memory at once come one after the other', async () => {
+  const configs = new Set(platforms.map(({ manifest }) => parseManifest(manifest.bytes).config?.digest))
+  const { job, manifests } = createJob((value) => Promise.resolve(value), 0, createManifestMemory(1))
+  let [underWay, most] = [0, 0]
+  const target: ContentTarget = {
+    ...job.target,
+    async putBlob(...blob) {
+      if (configs.has(blob[0].digest)) most = Math.max(most, ++underWay)
+      await new Promise(setImmediate)
+      await job.target.putBlob(...blob)
+      if (configs.has(blob[0].digest)) underWay--
+    }
+  }
+
+  await Promise.all(platforms.map((image) => copyManifest({ ...job, target }, digestOf(image), signal)))
+
+  assert.ok(platforms.every((image) => manifests.has(digestOf(image))))
+  assert.equal(most, 1)
+})
+
+test('a manifest below another one for which there is no memory fails for now', async () => {
+  const memory = createManifestMemory()
+  const { job, manifests } = createJob((value) => Promise.resolve(value), 0, memory)
+  const release = memory.nested.holdFree(Number.POSITIVE_INFINITY)
+
+  await assert.rejects(
+    copyManifest(job, digestOf(index), signal),
+    (error) => error instanceof NoRoomError && isPassing(error)
+  )
+  release?.()
+  await copyManifest({ ...job, manifests: new Map() }, digestOf(index), signal)
+
+  assert.ok(manifests.has(digestOf(index)))
+})
+
+test('however little memory there is, nobody waits for ever, and what failed for now comes in a later round', async () => {
+  const largest = Math.max(...everything.map(({ manifest }) => manifest.bytes.byteLength))
+  await fc.assert(
+    fc.asyncProperty(
+      fc.scheduler(),
+      fc.shuffledSubarray(images, { minLength: 1 }),
+      fc.nat(6),
+      fc.integer({ min: 2 * largest, max: 3 * largest }),
+      async (s, wanted, places, limit) => {
+        const memory = createManifestMemory(limit)
+        const { job, manifests } = createJob((value) => s.schedule(Promise.resolve(value)), places, memory)
+        const round = () => {
+          const fresh = { ...job, manifests: new Map(), blobs: new Map(), settled: new Set<Digest>() }
+          return s.waitFor(Promise.allSettled(wanted.map((image) => copyManifest(fresh, digestOf(image), signal))))
+        }
+
+        let failures: unknown[] = ['none was tried yet']
+        for (let rounds = 0; failures.length > 0; rounds++) {
+          failures = (await round()).flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+          for (const error of failures) assert.ok(error instanceof NoRoomError && isPassing(error), String(error))
+          assert.ok(rounds < everything.length)
+        }
+
+        for (const image of wanted) assert.ok(manifestsOf(image).every((one) => manifests.has(one.descriptor.digest)))
+        assert.ok(memory.roots.holdFree(limit) && memory.nested.holdFree(limit), 'all of it was given back')
+      }
+    ),
+    { numRuns: 15 }
+  )
 })

@@ -5,6 +5,8 @@ export interface ByteBudget {
    * none.
    */
   hold(bytes: number, signal: AbortSignal): Promise<() => void>
+  /** The same at once, or not at all: somebody waits, or so many are not left. */
+  holdFree(bytes: number): (() => void) | undefined
 }
 
 interface Waiting {
@@ -24,7 +26,23 @@ export function createByteBudget(limit: number): ByteBudget {
     }
   }
 
+  function release(bytes: number): () => void {
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      held -= bytes
+      admit()
+    }
+  }
+
   return {
+    holdFree(wanted) {
+      const bytes = Math.min(wanted, limit)
+      if (waiting.length > 0 || held + bytes > limit) return undefined
+      held += bytes
+      return release(bytes)
+    },
     async hold(wanted, signal) {
       signal.throwIfAborted()
       const bytes = Math.min(wanted, limit)
@@ -41,13 +59,7 @@ export function createByteBudget(limit: number): ByteBudget {
       signal.addEventListener('abort', leave, { once: true })
       admit()
       await promise.finally(() => signal.removeEventListener('abort', leave))
-      let isHeld = true
-      return () => {
-        if (!isHeld) return
-        isHeld = false
-        held -= bytes
-        admit()
-      }
+      return release(bytes)
     }
   }
 }

@@ -1,8 +1,9 @@
-import type { ContentSource, ContentTarget } from '../protocol/content.ts'
+import type { ContentSource, ContentTarget, StoredManifest } from '../protocol/content.ts'
 import type { ChildChoice, Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { type Manifest, parseManifest } from '../protocol/manifest.ts'
 import { createEarlyReferrers, type EarlyReferrers } from './early-referrers.ts'
+import { type ManifestMemory, NoRoomError } from './manifest-memory.ts'
 import { inFreePlaces, type Places } from './places.ts'
 import { isLinkFailure, isPassing } from './problems.ts'
 
@@ -18,6 +19,8 @@ export interface CopyJob {
   readonly blobs: Map<string, Promise<void>>
   /** Whose referrers were asked for, when it was there itself, and came as far as they can. */
   readonly settled: Set<Digest>
+  /** For manifests whose content is on its way. */
+  readonly memory: ManifestMemory
   /** For the manifests that travel beside each other. Undefined: one after the other. */
   readonly places?: Places
   /** Which manifests of an index are brought. Undefined: all. */
@@ -104,7 +107,33 @@ export async function copyTree(
 ): Promise<readonly Digest[]> {
   if (await job.target.hasManifest(digest)) return []
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', digest)
-  return onceEach(job.manifests, digest, () => bringTree(job, digest, signal, depth))
+  const { roots, nested } = job.memory
+  const hold = (bytes: number) => (depth === 0 ? roots : nested).holdFree(bytes)
+  const bringing = onceEach(job.manifests, digest, () => bringTree(job, digest, signal, { depth, hold }))
+  if (depth > 0) return bringing
+  return bringing.catch((error: unknown) => {
+    if (!(error instanceof NoRoomError && error.digest === digest)) throw error
+    if (job.manifests.get(digest) === bringing) job.manifests.delete(digest)
+    return copyInTurn(job, digest, signal, error.bytes)
+  })
+}
+
+/** Once there is room for the manifest, which is asked for again. Who waits for others meanwhile does not find this one. */
+async function copyInTurn(
+  job: TreeJob,
+  digest: Digest,
+  signal: AbortSignal,
+  bytes: number
+): Promise<readonly Digest[]> {
+  const release = await job.memory.roots.hold(bytes, signal)
+  const at = { depth: 0, hold: () => release }
+  return onceEach(job.manifests, digest, () => bringTree(job, digest, signal, at)).finally(release)
+}
+
+interface TreePlace {
+  readonly depth: number
+  /** Room for so many bytes of a manifest. Undefined: there is none now. */
+  readonly hold: (bytes: number) => (() => void) | undefined
 }
 
 function onceEach<T>(known: Map<string, Promise<T>>, key: string, start: () => Promise<T>): Promise<T> {
@@ -119,12 +148,24 @@ function onceEach<T>(known: Map<string, Promise<T>>, key: string, start: () => P
   return started
 }
 
-async function bringTree(job: TreeJob, digest: Digest, signal: AbortSignal, depth: number): Promise<readonly Digest[]> {
+async function bringTree(job: TreeJob, digest: Digest, signal: AbortSignal, at: TreePlace): Promise<readonly Digest[]> {
   job.early?.ask(digest)
   const stored = await job.source.manifest({ kind: 'digest', digest }, signal)
   if (!stored) throw new CopyError('CONTENT_MISSING', digest)
-  const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType)
+  const { byteLength } = stored.bytes
+  const release = at.hold(byteLength)
+  if (!release) throw new NoRoomError(digest, byteLength)
+  return bringNamed(job, stored, signal, at.depth).finally(release)
+}
 
+async function bringNamed(
+  job: TreeJob,
+  stored: StoredManifest,
+  signal: AbortSignal,
+  depth: number
+): Promise<readonly Digest[]> {
+  const { digest, mediaType } = stored.descriptor
+  const manifest = parseManifest(stored.bytes, mediaType)
   const copied: Digest[] = []
   const { manifests } = manifest
   const wanted = await childrenToCopy(job, manifests, signal)

@@ -5,6 +5,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
 import type { MetadataListing } from './look.ts'
+import { createManifestMemory, type ManifestMemory } from './manifest-memory.ts'
 import type { Outbound } from './outbound.ts'
 import { createPlaces, type Places } from './places.ts'
 import type { ScopeEntry } from './scope-rules.ts'
@@ -34,15 +35,16 @@ export interface RepositoryContext {
   readonly now: () => Date
 }
 
-/** How much travels at once over all repositories; each reference and each manifest below one is in memory meanwhile. */
+/** How much travels at once over all repositories. */
 export interface SyncPlaces {
   readonly references: Places
   /** Manifests beside the one that every reference brings at a time. */
   readonly manifests: Places
+  readonly memory: ManifestMemory
 }
 
 export function createSyncPlaces(): SyncPlaces {
-  return { references: createPlaces(24), manifests: createPlaces(8) }
+  return { references: createPlaces(24), manifests: createPlaces(8), memory: createManifestMemory() }
 }
 
 /** What one round tells the next, by repository. Not worth a record: after a restart everything is compared anyway. */

@@ -221,6 +221,7 @@ function createJob(
     manifests: new Map(),
     blobs: new Map(),
     settled: new Set(),
+    memory: places.memory,
     places: places.manifests,
     onManifest: () => board.arrived({ artifacts: 1 }),
     onMissing: ({ size }) => board.arrived({ missingBytes: size }),

@@ -16,6 +16,7 @@ import type { Outbound } from './outbound.ts'
 import { createPlaces } from './places.ts'
 import { describe } from './problems.ts'
 import { readAll } from './record-pages.ts'
+import type { SyncPlaces } from './repository-context.ts'
 import { isInScope } from './scope.ts'
 import type { StatusBoard } from './status.ts'
 import type { PlannedStep } from './steps.ts'
@@ -36,13 +37,14 @@ export interface UpContext {
   readonly patterns: readonly RepositoryPattern[]
   readonly board: StatusBoard
   readonly log: Log
+  readonly places: Pick<SyncPlaces, 'memory'>
 }
 
 /** Uploads at once: they share one link. */
 const parallelUploads = 4
 
 export function createUpJob(context: UpContext, repository: string, signal: AbortSignal): UpJob {
-  const { registry, records, parent, board, log } = context
+  const { registry, records, parent, board, log, places } = context
   const above = parent.repository(repository).target({
     signal,
     sessions: createSessions(records),
@@ -56,6 +58,7 @@ export function createUpJob(context: UpContext, repository: string, signal: Abor
     above,
     source: createLocalSource(registry, repository),
     target: withPlaces(above),
+    memory: places.memory,
     manifests: new Map(),
     blobs: new Map(),
     settled: new Set(),

@@ -109,6 +109,11 @@ export const statusCodes = {
   SIZE_INVALID: cause('Content', 'content is not as long as its manifest says', 'push it there again'),
   MANIFEST_INVALID: cause('Content', 'a manifest of the parent is none that we can serve', 'build the image anew'),
   MANIFEST_BLOB_UNKNOWN: cause('Content', 'what a manifest names went meanwhile', byItself),
+  MANIFESTS_TOO_LARGE: cause(
+    'Content',
+    'manifests below one another are larger than memory has room for at once',
+    byItself
+  ),
   TOO_DEEP: cause('Content', 'indexes or referrers are nested deeper than any real ones', 'build the image anew'),
   TAG_CONFLICT: cause(
     'Content',
