@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
@@ -43,6 +43,32 @@ test('the writer keeps a write-ahead log and syncs every commit', async (t) => {
   assert.equal(writer.prepare('PRAGMA journal_mode').get()?.journal_mode, 'wal')
   assert.equal(writer.prepare('PRAGMA synchronous').get()?.synchronous, 2)
 })
+
+test('the writer needs no room outside the data folder, not even to take back a large batch', async (t) => {
+  const path = join(await temporaryFolder(), 'records.sqlite')
+  const writer = openWriter(path)
+  t.after(() => writer.close())
+  const put = writer.prepare('INSERT OR REPLACE INTO records VALUES (?, ?)')
+  const putAll = (value: string) => {
+    for (let key = 0; key < 200; key++) put.run(`${key}`, value.repeat(2000))
+  }
+  putAll('a')
+
+  writer.exec('BEGIN; SAVEPOINT batch')
+  putAll('b')
+  const opened = await openFilesOf('sqlite', 'etilqs_')
+  writer.exec('ROLLBACK TO batch; COMMIT')
+
+  assert.deepEqual([...new Set(opened)].sort(), [path, `${path}-shm`, `${path}-wal`])
+  assert.equal(String(writer.prepare('SELECT value FROM records WHERE key = ?').get('0')?.value)[0], 'a')
+})
+
+/** Of this process, those with one of these words in their name. `etilqs_` is what SQLite calls files for its own use. */
+async function openFilesOf(...words: readonly string[]): Promise<string[]> {
+  const links = await readdir('/proc/self/fd')
+  const files = await Promise.all(links.map((fd) => readlink(join('/proc/self/fd', fd)).catch(() => '')))
+  return files.filter((file) => words.some((word) => file.includes(word)))
+}
 
 test('a disk without room for records is named as such, not as a failure of SQLite', async (t) => {
   const path = join(await temporaryFolder(), 'records.sqlite')

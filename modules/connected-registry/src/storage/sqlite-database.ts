@@ -23,6 +23,8 @@ export function openWriter(path: string): DatabaseSync {
     throw new StoreError(message, { code: 'STORE_NEWER', path })
   }
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216')
+  // What a savepoint may have to take back: else in a file below /tmp or /var/tmp, which a container may not be able to write.
+  database.exec('PRAGMA temp_store = MEMORY')
   if (version === 0) database.exec(`BEGIN; ${schema}; PRAGMA user_version = ${schemaVersion}; COMMIT`)
   return database
 }
