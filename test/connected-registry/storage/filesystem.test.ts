@@ -100,6 +100,17 @@ test('what a crash left of an upload that was over is swept at the next start', 
   assert.deepEqual(await readdir(paths.uploads), [id])
 })
 
+test('an upload that is given up leaves nothing, though its ranges are noted beside it', async (t) => {
+  const { store, paths } = await openStore(t)
+  const id = await store.beginUpload()
+  await store.append(id, inChunks(randomBytes('given up', 100), 50), { at: 100, sparse: true })
+  assert.deepEqual((await readdir(join(paths.uploads, id))).sort(), ['data', 'ranges'])
+
+  await store.cancel(id)
+
+  assert.deepEqual(await readdir(paths.uploads), [])
+})
+
 test('an upload was last written when its data was, and listing them opens nothing for good', async (t) => {
   const { store, paths, reopen } = await openStore(t)
   const id = await store.beginUpload()
