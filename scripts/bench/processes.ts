@@ -23,6 +23,13 @@ export function endedSeconds(): number {
   return (user + system) / ticksPerSecond
 }
 
+/** Seconds that all processors together did not rest: for programs, the system, or the host of a virtual machine (proc(5), /proc/stat). */
+export function machineSeconds(): number {
+  const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(/ +/).slice(1).map(Number)
+  return (user + nice + system + irq + softirq + steal) / ticksPerSecond
+}
+
 /** In MiB. */
 export interface Memory {
   /** `VmRSS`, which is `own` and `files` and nothing else to speak of. */

@@ -9,6 +9,11 @@ export interface Sample {
   readonly contender: string
   readonly load: Load
   readonly cpuSeconds: number
+  /**
+   * Seconds that all but this one and the client computed for each second that passed: what stands behind a door, or what
+   * disturbs. On two processors one program that never rests makes ratios of pushes a quarter smaller.
+   */
+  readonly othersBusy: number
   /** MiB held at the most while it worked. */
   readonly peakMemory: number
 }
@@ -37,6 +42,7 @@ export interface Figures {
   readonly p99Ms: number
   readonly peakMemory: number
   readonly clientBusy: number
+  readonly othersBusy: number
 }
 
 const cpuUnits = {
@@ -86,7 +92,8 @@ function figuresOf(samples: readonly Sample[]): Figures {
     p50Ms: of(({ load }) => percentile(load.latencies, 0.5)),
     p99Ms: of(({ load }) => percentile(load.latencies, 0.99)),
     peakMemory: Math.max(...samples.map(({ peakMemory }) => peakMemory)),
-    clientBusy: Math.max(...samples.map(({ load }) => load.clientBusy))
+    clientBusy: Math.max(...samples.map(({ load }) => load.clientBusy)),
+    othersBusy: of(({ othersBusy }) => othersBusy)
   }
 }
 
@@ -122,7 +129,7 @@ export function median(values: readonly number[]): number {
 export function tableOf(rows: readonly Row[]): string {
   const own = rows[0]?.between[0] ?? ours
   const others = [...new Set(rows.flatMap(({ contenders }) => Object.keys(contenders)))].filter((name) => name !== own)
-  const head = ['work', 'unit', own, ...others, 'speed', 'CPU', 'wanted', 'p99 ms', 'CPU of one', 'client']
+  const head = ['work', 'unit', own, ...others, 'speed', 'CPU', 'wanted', 'p99 ms', 'CPU of one', 'client', 'others']
   return layOut([head, ...rows.map((row) => cellsOf(row, others))])
 }
 
@@ -133,6 +140,7 @@ function cellsOf(
   const mine = contenders[between[0]]
   const speeds = [between[0], ...others].map((name) => (contenders[name] ? `${digits(contenders[name].speed)}` : '-'))
   const cpuUnit = cpuUnits[unit as Line['unit']].text
+  const most = (value: (figures: Figures) => number) => Math.max(...Object.values(contenders).map(value))
   return [
     work,
     `${unit}/s`,
@@ -144,8 +152,13 @@ function cellsOf(
       : '-',
     mine ? digits(mine.p99Ms) : '-',
     mine ? `${digits(mine.cpu)} ${cpuUnit}` : '-',
-    `${Math.round(Math.max(...Object.values(contenders).map(({ clientBusy }) => clientBusy)) * 100)} %`
+    percent(most(({ clientBusy }) => clientBusy)),
+    percent(most(({ othersBusy }) => othersBusy))
   ]
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }
 
 function layOut(rows: readonly (readonly string[])[]): string {

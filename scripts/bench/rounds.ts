@@ -3,7 +3,7 @@ import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Contender } from './contenders.ts'
 import type { Line } from './line.ts'
-import { cpuSeconds, forgetPeak, memoryOf } from './processes.ts'
+import { cpuSeconds, forgetPeak, machineSeconds, memoryOf } from './processes.ts'
 import type { Sample } from './report.ts'
 
 export interface RoundsOptions {
@@ -39,11 +39,13 @@ async function sample(line: Line, contender: Contender): Promise<Sample> {
   const work = await line.round(contender)
   await settle(contender.folder, line.written ?? 0)
   forgetPeak(pid)
-  const before = cpuSeconds(pid)
+  const [before, machineBefore] = [cpuSeconds(pid), machineSeconds()]
   const load = await work()
-  const taken = { line, contender: name, load, cpuSeconds: cpuSeconds(pid) - before, peakMemory: memoryOf(pid).peak }
+  const [computed, machine] = [cpuSeconds(pid) - before, machineSeconds() - machineBefore]
+  const peakMemory = memoryOf(pid).peak
   await line.clean?.(contender)
-  return taken
+  const othersBusy = Math.max(0, (machine - computed) / load.seconds - load.clientBusy)
+  return { line, contender: name, load, cpuSeconds: computed, othersBusy, peakMemory }
 }
 
 /** Before work that writes so many bytes. */

@@ -11,9 +11,9 @@ const line: Line = {
   round: () => Promise.reject(new Error('not run'))
 }
 
-function aSample(contender: string, amount: number, cpuSeconds: number): Sample {
+function aSample(contender: string, amount: number, cpuSeconds: number, othersBusy = 0): Sample {
   const load = { amount, seconds: 1, latencies: new Float64Array([1, 2]), clientBusy: 0.25 }
-  return { line, contender, load, cpuSeconds, peakMemory: 10 }
+  return { line, contender, load, cpuSeconds, othersBusy, peakMemory: 10 }
 }
 
 test('ratios are medians of pairs of the same round', () => {
@@ -51,6 +51,16 @@ test('a line that is told beside two has a row for each, and its target in the f
   assert.deepEqual([first?.ratio?.speed, first?.met], [3, true])
   assert.deepEqual([second?.ratio?.speed, second?.target], [0.75, undefined])
   assert.match(second?.work ?? '', /beside best/)
+})
+
+test('what else the machine computed is told of the one it disturbed more, in the middle of its rounds', () => {
+  const mine = [0.1, 0.9, 0.2].map((others) => aSample('connected-registry', 300, 0.3, others))
+  const theirs = [0.3, 0.4, 1.9].map((others) => aSample('docker-registry', 100, 0.4, others))
+
+  const [head = '', cells = ''] = tableOf([rowOf(line, [...mine, ...theirs])]).split('\n')
+
+  assert.match(head, /client {2}others$/)
+  assert.match(cells, /25 % +40 %$/)
 })
 
 test('the median of an even number of values lies between the middle two', () => {
