@@ -87,13 +87,17 @@ export async function followAuthorities(options: AuthoritiesOptions): Promise<Au
 }
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+const pemBegin = /-----BEGIN CERTIFICATE-----/g
 // No file, or no folder where it could be: the volume may be missing as a whole.
 const absent: readonly unknown[] = ['ENOENT', 'ENOTDIR']
 
 async function readAuthorities(path: string): Promise<Reading> {
   try {
-    const pems = (await readFile(path, 'utf8')).match(pemBlock) ?? []
+    const text = await readFile(path, 'utf8')
+    const pems = text.match(pemBlock) ?? []
     if (pems.length === 0) throw new Error('it holds no certificate')
+    const begun = text.match(pemBegin)?.length
+    if (begun !== pems.length) throw new Error(`of the ${begun} certificates that begin in it ${pems.length} are whole`)
     for (const pem of pems) new X509Certificate(pem)
     return { kind: 'read', pems: [...pems] }
   } catch (error) {
