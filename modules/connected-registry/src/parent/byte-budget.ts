@@ -1,5 +1,6 @@
 /** So many bytes at once, whoever they are for; who comes later waits in order. */
 export interface ByteBudget {
+  readonly limit: number
   /**
    * Resolves to the way to give them back. More than there are at all count as all. Rejects with the signal's reason, and then holds
    * none.
@@ -37,6 +38,7 @@ export function createByteBudget(limit: number): ByteBudget {
   }
 
   return {
+    limit,
     holdFree(wanted) {
       const bytes = Math.min(wanted, limit)
       if (waiting.length > 0 || held + bytes > limit) return undefined

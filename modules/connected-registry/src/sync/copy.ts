@@ -103,13 +103,13 @@ export async function copyTree(
   job: TreeJob,
   digest: Digest,
   signal: AbortSignal,
-  depth = 0
+  { depth, bytesAbove }: TreeDepth = { depth: 0, bytesAbove: 0 }
 ): Promise<readonly Digest[]> {
   if (await job.target.hasManifest(digest)) return []
   if (depth === depthLimit) throw new CopyError('TOO_DEEP', digest)
   const { roots, nested } = job.memory
   const hold = (bytes: number) => (depth === 0 ? roots : nested).holdFree(bytes)
-  const bringing = onceEach(job.manifests, digest, () => bringTree(job, digest, signal, { depth, hold }))
+  const bringing = onceEach(job.manifests, digest, () => bringTree(job, digest, signal, { depth, bytesAbove, hold }))
   if (depth > 0) return bringing
   return bringing.catch((error: unknown) => {
     if (!(error instanceof NoRoomError && error.digest === digest)) throw error
@@ -126,12 +126,17 @@ async function copyInTurn(
   bytes: number
 ): Promise<readonly Digest[]> {
   const release = await job.memory.roots.hold(bytes, signal)
-  const at = { depth: 0, hold: () => release }
+  const at = { depth: 0, bytesAbove: 0, hold: () => release }
   return onceEach(job.manifests, digest, () => bringTree(job, digest, signal, at)).finally(release)
 }
 
-interface TreePlace {
+interface TreeDepth {
   readonly depth: number
+  /** Of the manifests above this one, which are held until it is there; without the first, which has memory of its own. */
+  readonly bytesAbove: number
+}
+
+interface TreePlace extends TreeDepth {
   /** Room for so many bytes of a manifest. Undefined: there is none now. */
   readonly hold: (bytes: number) => (() => void) | undefined
 }
@@ -153,16 +158,20 @@ async function bringTree(job: TreeJob, digest: Digest, signal: AbortSignal, at: 
   const stored = await job.source.manifest({ kind: 'digest', digest }, signal)
   if (!stored) throw new CopyError('CONTENT_MISSING', digest)
   const { byteLength } = stored.bytes
+  const nestedBytes = at.depth === 0 ? 0 : at.bytesAbove + byteLength
+  // There will never be room beside those above it.
+  if (at.bytesAbove > 0 && nestedBytes > job.memory.nested.limit) throw new CopyError('TOO_DEEP', digest)
   const release = at.hold(byteLength)
   if (!release) throw new NoRoomError(digest, byteLength)
-  return bringNamed(job, stored, signal, at.depth).finally(release)
+  const below = { depth: at.depth + 1, bytesAbove: nestedBytes }
+  return bringNamed(job, stored, signal, below).finally(release)
 }
 
 async function bringNamed(
   job: TreeJob,
   stored: StoredManifest,
   signal: AbortSignal,
-  depth: number
+  below: TreeDepth
 ): Promise<readonly Digest[]> {
   const { digest, mediaType } = stored.descriptor
   const manifest = parseManifest(stored.bytes, mediaType)
@@ -170,7 +179,7 @@ async function bringNamed(
   const { manifests } = manifest
   const wanted = await childrenToCopy(job, manifests, signal)
   await inFreePlaces(wanted, job.places, async (child) => {
-    copied.push(...(await copyTree(job, child.digest, signal, depth + 1)))
+    copied.push(...(await copyTree(job, child.digest, signal, below)))
   })
   await copyBlobs(job, manifest, signal)
   await job.target.putManifest(stored, { sparse: wanted.length < manifests.length })
