@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile, symlink, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -9,6 +11,7 @@ import { createFilesystemBlobStore } from '../../../modules/connected-registry/s
 import { createBlocks } from '../../../modules/connected-registry/src/storage/gathered-writes.ts'
 import { createHashing } from '../../../modules/connected-registry/src/storage/hashing.ts'
 import { blobPath, storePaths } from '../../../modules/connected-registry/src/storage/layout.ts'
+import { codeOf } from '../../../modules/connected-registry/src/storage/store-error.ts'
 import { createUploadFile, loadUploadFile } from '../../../modules/connected-registry/src/storage/upload-file.ts'
 import { inChunks, listBlobs, putBlob } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
@@ -28,6 +31,19 @@ async function storeOnBadDisk(t: TestContext) {
   const blobs = await createFilesystemBlobStore(paths, { sync })
   t.after(() => blobs.close())
   return { blobs, disk, uploads: () => readdir(paths.uploads) }
+}
+
+/** Of this process: not one file more, or as many as before. */
+function descriptorLimit(t: TestContext) {
+  const setLimit = (soft: string) => `read line; prlimit --pid "$0" --nofile=${soft}:; echo done`
+  const script = `soft=$(prlimit --pid "$0" --nofile --output SOFT --noheadings); ${setLimit('3')}; ${setLimit('$soft')}`
+  const helper = spawn('sh', ['-c', script, `${process.pid}`], { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.after(() => helper.kill())
+  const next = async () => {
+    helper.stdin.write('next\n')
+    await once(helper.stdout, 'data')
+  }
+  return { lower: next, raise: next }
 }
 
 const bytes = randomBytes('lost', 50_000)
@@ -87,6 +103,49 @@ test('so is one whose name the disk does not take, and the blob is not shown, un
   await assert.rejects(putBlob(blobs, bytes), { code: 'EIO' })
 
   assert.deepEqual([await listBlobs(blobs), await uploads()], [[digestOf(bytes)], []])
+})
+
+test('a blob is shown to nobody before the disk has taken its name', async (t) => {
+  const digest = digestOf(bytes)
+  const seen: unknown[] = []
+  const sync: FileSync = async (handle, what) => {
+    if (what === 'names') seen.push(await blobs.stat(digest), await blobs.open(digest))
+    return syncFile(handle, what)
+  }
+  const blobs = await createFilesystemBlobStore(storePaths(await temporaryFolder()), { sync })
+  t.after(() => blobs.close())
+
+  await putBlob(blobs, bytes)
+
+  assert.deepEqual(seen, [undefined, undefined])
+  assert.deepEqual(await blobs.stat(digest), { size: bytes.length })
+})
+
+test('where no descriptor is left to bring a name to the disk, the upload has its bytes and can be tried again', async (t) => {
+  const paths = storePaths(await temporaryFolder())
+  const limit = descriptorLimit(t)
+  const sync: FileSync = async (handle, what) => {
+    await syncFile(handle, what)
+    if (what === 'all' && armed) await limit.lower()
+  }
+  const blobs = await createFilesystemBlobStore(paths, { sync })
+  t.after(() => blobs.close())
+  const digest = digestOf(bytes)
+  let armed = false
+  // So its folder is durable.
+  await putBlob(blobs, bytes)
+  await blobs.remove(digest)
+  const upload = await blobs.beginUpload()
+  await blobs.append(upload, inChunks(bytes, 10_000), { at: 0 })
+
+  armed = true
+  const failed = await blobs.commit(upload, digest).catch(codeOf)
+  armed = false
+  await limit.raise()
+
+  assert.equal(failed, 'EMFILE')
+  assert.deepEqual([await blobs.stat(digest), (await blobs.uploadState(upload))?.size], [undefined, bytes.length])
+  assert.deepEqual(await blobs.commit(upload, digest), { digest, size: bytes.length })
 })
 
 test('what the disk did not take counts as missing after a restart, when nobody knows any more', async () => {

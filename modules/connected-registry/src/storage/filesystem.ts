@@ -43,7 +43,11 @@ export async function createFilesystemBlobStore(
   const durableFolders = new Set<string>()
   const inTurn = createKeyedTurns()
   const quarantined = new Set(await readQuarantine(paths.quarantine))
+  /** Their files are in place, or about to be, and the names of these on their way to the disk. */
+  const unsettled = new Set<Digest>()
   let closed = false
+
+  const isHidden = (digest: Digest) => quarantined.has(digest) || unsettled.has(digest)
 
   function checkOpen(): void {
     if (closed) throw new StoreError('the blob store is closed', { code: 'STORE_CLOSED', path: paths.blobs })
@@ -87,15 +91,25 @@ export async function createFilesystemBlobStore(
       const present = await sizeOf(path)
       const isFresh = present !== upload.session.end() || quarantined.has(digest)
       await bothDone(isFresh ? upload.sync() : undefined, keepFolder(dirname(path)))
-      if (isFresh) await rename(upload.data, path)
-      // Also where the blob was in place: an earlier process may have died before it came to this.
-      await syncDirectory(dirname(path), sync).catch(async (error: unknown) => {
-        // A name that may go when the power fails is shown to nobody.
-        if (isFresh) await rm(path, { force: true })
-        throw error
-      })
+      if (isFresh) await settle(upload.data, path, digest)
+      // An earlier process may have died before it came to this.
+      else await syncDirectory(dirname(path), sync)
       await dropQuarantined(digest)
     })
+  }
+
+  /** A name that may go when the power fails is shown to nobody. Where it does not come to the disk, the upload has its data back. */
+  async function settle(data: string, path: string, digest: Digest): Promise<void> {
+    unsettled.add(digest)
+    try {
+      await rename(data, path)
+      await syncDirectory(dirname(path), sync).catch(async (error: unknown) => {
+        await rename(path, data)
+        throw error
+      })
+    } finally {
+      unsettled.delete(digest)
+    }
   }
 
   async function dropQuarantined(digest: Digest): Promise<void> {
@@ -122,12 +136,10 @@ export async function createFilesystemBlobStore(
 
   return {
     async stat(digest) {
-      if (quarantined.has(digest)) return undefined
       const size = await sizeOf(blobPath(paths.blobs, digest))
-      return size === undefined ? undefined : { size }
+      return size === undefined || isHidden(digest) ? undefined : { size }
     },
-    open: async (digest, range) =>
-      quarantined.has(digest) ? undefined : openBlobFile(blobPath(paths.blobs, digest), range),
+    open: async (digest, range) => (isHidden(digest) ? undefined : openBlobFile(blobPath(paths.blobs, digest), range)),
     remove(digest) {
       return inTurn(digest, async () => {
         await dropQuarantined(digest)
