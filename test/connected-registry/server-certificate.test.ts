@@ -64,6 +64,17 @@ test('a pair that is right is in force, and nothing is said of it before its las
   assert.deepEqual(old.codes(), ['CERTIFICATE_EXPIRES'])
 })
 
+test('a chain that ends within a certificate is refused, and clients are shown the former', async (t) => {
+  const first = await issue()
+  const { certificate, write, codes } = await follow(t, await aFolder(t, pairOf(first)))
+  const { connect } = await serve(t, certificate)
+
+  await write({ 'tls.crt': `${first.certificate}\n${authority.certificate.trim().slice(0, -60)}` })
+
+  assert.deepEqual([codes(), certificate?.current?.certificate], [['CERTIFICATE_REFUSED'], first.certificate])
+  await connect()
+})
+
 test('half a pair, a pair of two and what is no PEM are refused, and the former pair stays until the next one is right', async (t) => {
   const [first, second] = [await issue(), await issue()]
   const { certificate, write, codes } = await follow(t, await aFolder(t, pairOf(first)))

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import type { NewDetail } from './sync/status.ts'
 
 /** PEM, the leaf first. */
@@ -123,8 +124,21 @@ function readPair({ certificate, privateKey }: Files): CertificatePair | string 
   try {
     const leaf = new X509Certificate(certificate)
     if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) return 'tls.key is not the key of tls.crt'
-    return { certificate, privateKey, expiresAt: leaf.validToDate }
+    const pair = { certificate, privateKey, expiresAt: leaf.validToDate }
+    return isServable(pair)
+      ? pair
+      : 'tls.crt or tls.key cannot be served: the chain is not whole, or the key is too weak'
   } catch {
     return 'tls.crt or tls.key is not PEM'
+  }
+}
+
+/** A right leaf with its key is not all of it: what is wrong further on, a server says by throwing where it is given the pair. */
+export function isServable({ certificate, privateKey }: CertificatePair): boolean {
+  try {
+    createSecureContext({ cert: certificate, key: privateKey })
+    return true
+  } catch {
+    return false
   }
 }

@@ -5,7 +5,7 @@ import { identityOf } from '@connected-registry/edge-module/identity.ts'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type CertificateWatchOptions, watchServerCertificate } from '@connected-registry/edge-module/tls.ts'
 import { createWorkload } from '@connected-registry/edge-module/workload.ts'
-import type { CertificatePair, ServerCertificate } from './server-certificate.ts'
+import { type CertificatePair, isServable, type ServerCertificate } from './server-certificate.ts'
 
 export interface WorkloadCertificateOptions extends Pick<CertificateWatchOptions, 'now' | 'setTimer'> {
   readonly edge: EdgeEnvironment | undefined
@@ -38,6 +38,7 @@ export function followWorkloadCertificate(options: WorkloadCertificateOptions): 
       if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) {
         throw new Error('the key is not that of the certificate')
       }
+      if (!isServable(pair)) throw new Error('the chain of the certificate is not whole, or its key is too weak')
       for (const listener of listeners) listener(pair)
       current = pair
       onChange()
