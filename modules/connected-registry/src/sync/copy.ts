@@ -159,8 +159,8 @@ async function bringTree(job: TreeJob, digest: Digest, signal: AbortSignal, at: 
   if (!stored) throw new CopyError('CONTENT_MISSING', digest)
   const { byteLength } = stored.bytes
   const nestedBytes = at.depth === 0 ? 0 : at.bytesAbove + byteLength
-  // There will never be room beside those above it.
-  if (at.bytesAbove > 0 && nestedBytes > job.memory.nested.limit) throw new CopyError('TOO_DEEP', digest)
+  const isNever = at.bytesAbove > 0 && nestedBytes > job.memory.nested.limit
+  if (isNever) throw new NoRoomError(digest, byteLength, 'ever')
   const release = at.hold(byteLength)
   if (!release) throw new NoRoomError(digest, byteLength)
   const below = { depth: at.depth + 1, bytesAbove: nestedBytes }

@@ -16,16 +16,20 @@ export function createManifestMemory(limit = limitBytes): ManifestMemory {
   return { roots: createByteBudget(limit), nested: createByteBudget(limit) }
 }
 
-/** There is no memory for the manifest now. */
+/** There is no memory for the manifest now; or never, beside those that it was found below. */
 export class NoRoomError extends Error {
   override readonly name = 'NoRoomError'
-  readonly code = 'MANIFESTS_TOO_LARGE'
-  readonly retryable = true
+  readonly code: 'MANIFESTS_TOO_LARGE' | 'TOO_DEEP'
+  readonly retryable: boolean
   readonly digest: Digest
   readonly bytes: number
 
-  constructor(digest: Digest, bytes: number) {
-    super(`${digest}, of ${bytes} bytes, is too large beside the other manifests that come now`)
+  constructor(digest: Digest, bytes: number, when: 'now' | 'ever' = 'now') {
+    const others =
+      when === 'now' ? 'beside the other manifests that come now' : 'for as large ones as it is nested below'
+    super(`${digest}, of ${bytes} bytes, is too large ${others}`)
+    this.code = when === 'now' ? 'MANIFESTS_TOO_LARGE' : 'TOO_DEEP'
+    this.retryable = when === 'now'
     this.digest = digest
     this.bytes = bytes
   }
