@@ -99,6 +99,20 @@ test('a quota counts what is there, what comes and what goes', async () => {
   await store.cancel(await store.beginUpload())
 })
 
+test('a blob that two bring at once is counted once', async () => {
+  const store = guardBlobs(createMemoryBlobStore(), aDisk(5000 * mib).guard)
+  assert.deepEqual(await store.total.read(), { count: 0, bytes: 0 })
+  const bytes = randomBytes('the same', 1000)
+
+  const [digest] = await Promise.all([putBlob(store, bytes), putBlob(store, bytes)])
+
+  assert.deepEqual(await store.total.read(), { count: 1, bytes: 1000 })
+  await store.remove(digest)
+  assert.deepEqual(await store.total.read(), { count: 0, bytes: 0 })
+  await putBlob(store, bytes)
+  assert.deepEqual(await store.total.read(), { count: 1, bytes: 1000 })
+})
+
 test('bytes of open uploads count towards the quota', async () => {
   const { guard } = aDisk(5000 * mib)
   const store = guardBlobs(createMemoryBlobStore(), guard)

@@ -44,12 +44,14 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): GuardedBlobs {
       return blobs.append(id, admitted(id, content), options)
     },
     async commit(id, expected) {
+      const coming = usage.coming(expected)
       try {
         const known = await usage.sizeOf(expected)
         const descriptor = await blobs.commit(id, expected)
-        if (known === undefined) usage.added(expected, descriptor.size)
+        if (known === undefined) coming.added(descriptor.size)
         return descriptor
       } finally {
+        coming.end()
         usage.ended(id)
       }
     },
@@ -79,6 +81,7 @@ export function guardBlobs(blobs: BlobStore, guard: DiskGuard): GuardedBlobs {
 function createUsage(blobs: BlobStore) {
   const stored = createRunningTotal(() => sizes(blobs))
   const arriving = new Map<string, number>()
+  const committing = new Map<Digest, { open: number; isCounted: boolean }>()
   let counting: Promise<void> | undefined
   /** Uploads that ended while the open ones are looked through: an entry of that list may come late. */
   let over: Set<string> | undefined
@@ -112,8 +115,20 @@ function createUsage(blobs: BlobStore) {
     async sizeOf(digest: Digest): Promise<number | undefined> {
       return stored.isKept ? (await blobs.stat(digest))?.size : undefined
     },
-    added(digest: Digest, bytes: number): void {
-      stored.changed(digest, { count: 1, bytes })
+    /** Commits of one digest at once find it missing, each of them, and bring one blob: the first that is done counts it. */
+    coming(digest: Digest) {
+      const commits = committing.get(digest) ?? { open: 0, isCounted: false }
+      commits.open++
+      committing.set(digest, commits)
+      return {
+        added(bytes: number): void {
+          if (!commits.isCounted) stored.changed(digest, { count: 1, bytes })
+          commits.isCounted = true
+        },
+        end(): void {
+          if (--commits.open === 0) committing.delete(digest)
+        }
+      }
     },
     removed(digest: Digest, bytes: number | undefined): void {
       if (bytes !== undefined) stored.changed(digest, { count: -1, bytes: -bytes })
