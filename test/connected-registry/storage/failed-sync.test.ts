@@ -167,6 +167,28 @@ test('what the disk did not take counts as missing after a restart, when nobody 
   await means.hashing.close()
 })
 
+test('so do bytes that leave a hole, though the disk says that all is well when it is asked once more', async () => {
+  const folder = await temporaryFolder()
+  let fails = false
+  const sync: FileSync = async (handle, what) => {
+    if (fails && what === 'data') {
+      fails = false
+      throw Object.assign(new Error('EIO: fdatasync'), { code: 'EIO' })
+    }
+    return syncFile(handle, what)
+  }
+  const means = { blocks: createBlocks(), earlySyncs: createEarlySyncPlaces(), hashing: createHashing(), sync }
+  const upload = await createUploadFile(folder, 'upload', means)
+  await upload.append(inChunks(bytes, 10_000), { at: 20_000_000, sparse: true })
+
+  fails = true
+  await assert.rejects(upload.append(inChunks(large, 65_536), { at: 0, sparse: true }), { code: 'EIO' })
+
+  const restarted = await loadUploadFile(folder, 'upload', means)
+  assert.equal(restarted?.session.state().size, 0)
+  await means.hashing.close()
+})
+
 test('a store is not closed before the disk has said what it took', async () => {
   const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const slowly = () => {

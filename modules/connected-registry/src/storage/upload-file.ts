@@ -96,10 +96,15 @@ function uploadFile(
   const data = join(folder, 'data')
   const running = createRunningHash(means.hashing, means.hashIdleMs)
   if (toCome >= blockSize) running.prepare()
-  const sync: FileSync = (handle, what) =>
-    means.sync(handle, what).catch((error: unknown) => {
-      throw new SyncError(data, error)
+  let lost: SyncError | undefined
+  const sync: FileSync = async (handle, what) => {
+    // The disk is not asked again: it might say that all is well, and what is lost be noted as durable.
+    if (lost) throw lost
+    await means.sync(handle, what).catch((error: unknown) => {
+      lost = new SyncError(data, error)
+      throw lost
     })
+  }
   const notes = createRangeNotes(folder, sparse, sync)
   const syncEarly: FileSync = (handle, what) =>
     sync(handle, what).catch((error: unknown) => notes.deny().finally(() => Promise.reject(error)))
