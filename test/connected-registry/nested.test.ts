@@ -163,6 +163,8 @@ async function openGate(t: TestContext, port: number) {
     const { method, url, headers } = incoming
     if (gate.isClosed && url?.startsWith('/acr/gateway/')) return void outgoing.writeHead(404).end()
     const onward = request({ host: '127.0.0.1', port, method, path: url, headers, agent: false }, (answer) => {
+      // Who asked may have left: then there is nothing to lead an answer to.
+      if (outgoing.destroyed) return void answer.destroy()
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
       pipeline(answer, outgoing, () => {})
     })
