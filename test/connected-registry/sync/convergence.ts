@@ -93,9 +93,19 @@ export async function assertConvergence(t: TestContext, acr: boolean, options: C
   const history = fc.array(acts(options.silences ?? []), { minLength: 1, maxLength: options.length, size: 'max' })
   await fc.assert(
     fc.asyncProperty(history, (happened) => converge(t, acr, happened)),
-    { numRuns: options.runs }
+    { numRuns: options.runs, examples: [[spoiled]] }
   )
 }
+
+const round: Act = { kind: 'round', complete: false, turns: 0 }
+const wrongContent = [{ kind: 'fail', on: { route: 'data' }, fault: { kind: 'wrong-bytes' }, times: 4 }, round] as const
+
+/** Content that was wrong in so many rounds is not asked for again before long. */
+const spoiled: readonly Act[] = [
+  { kind: 'push', repository: 'plant/a', image: 2, tag: 'latest' },
+  ...[wrongContent, wrongContent, wrongContent].flat()
+]
+const spoiledMs = 3_600_000
 
 const siteOptions = {
   dispatcher: {
@@ -112,14 +122,16 @@ async function converge(t: TestContext, acr: boolean, history: readonly Act[]): 
     cloud.contents.put(name, anchor, 'anchor')
     for (const [index, tag] of tagNames.entries()) cloud.contents.put(name, images[index]!, tag)
   }
-  let site = await openSite(t, connection, repositories, siteOptions)
+  let passedMs = 0
+  const timed = { ...siteOptions, transfer: { ...siteOptions.transfer, now: () => passedMs } }
+  let site = await openSite(t, connection, repositories, timed)
   await site.sync()
   let running: Promise<unknown> | undefined
   for (const act of history) {
     if (act.kind === 'restart') {
       await Promise.all([running, site.stop()])
       const { blobs, records } = site
-      site = await openSite(t, connection, repositories, { ...siteOptions, blobs, records })
+      site = await openSite(t, connection, repositories, { ...timed, blobs, records })
     } else if (act.kind === 'round') {
       await running
       // It goes on while more happens above.
@@ -130,6 +142,7 @@ async function converge(t: TestContext, acr: boolean, history: readonly Act[]): 
 
   await running
   cloud.faults.clear()
+  passedMs += spoiledMs
   for (let round = 0; round < 2; round++) await (acr ? site.sync() : site.resync())
   await assertAgreement(cloud, site)
   await assertRest(cloud, site, acr)
