@@ -39,7 +39,7 @@ async function openPolicy(given: Partial<Settings>, lastSync?: string) {
 
 test('a digest that the parent listed when both last agreed is wanted, also out of scope', async () => {
   const { bases, policy } = await openPolicy({ connection, repositories: [] })
-  await bases.commit(bases.agreed('app', digest, digest, connection.loginServer))
+  await bases.commit(bases.agreed('app', digest, { digest, epoch: connection.loginServer }))
 
   assert.equal(await policy().isWanted('app', digest, since), true)
   assert.equal(await policy().isWanted('other', digest, since), false)
@@ -47,7 +47,7 @@ test('a digest that the parent listed when both last agreed is wanted, also out 
 
 test('what another parent listed is not wanted', async () => {
   const { bases, policy } = await openPolicy({ connection, repositories: [] })
-  await bases.commit(bases.agreed('app', digest, digest, 'former.azurecr.io'))
+  await bases.commit(bases.agreed('app', digest, { digest, epoch: 'former.azurecr.io' }))
 
   assert.equal(await policy().isWanted('app', digest, since), false)
 })

@@ -5,12 +5,15 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { fsck } from '../../modules/connected-registry/src/integrity/fsck.ts'
-import { digestOf } from '../../modules/connected-registry/src/protocol/digest.ts'
+import { digestOf, parseDigest } from '../../modules/connected-registry/src/protocol/digest.ts'
 import { storePaths } from '../../modules/connected-registry/src/storage/layout.ts'
 import { schemaVersion } from '../../modules/connected-registry/src/storage/sqlite-database.ts'
+import { openDurableSite } from '../faults/durable-site.ts'
 import { basicAuthorization } from '../fixtures/push-image.ts'
+import type { CloudRegistry } from '../simulators/cloud-registry/cloud-registry.ts'
 import { client, clientToken, runApp } from './running-app.ts'
 import { temporaryFolder } from './storage/temporary-folder.ts'
+import { openCloud, writeRights } from './sync/parents.ts'
 
 /**
  * A data folder as a version of the schema left it, in words of that time: nothing of the code under test makes it. It held one
@@ -24,6 +27,8 @@ interface KeptFolder {
   readonly files: Readonly<Record<string, string>>
 }
 
+/** The parent of that time. */
+const formerParent = 'cloud.example:443'
 const versions = Array.from({ length: schemaVersion }, (_, index) => index + 1)
 
 function readKept(version: number): KeptFolder {
@@ -108,4 +113,48 @@ for (const version of versions) {
     const keys = readRecord(dataVolume, 'identity:signing-keys') as { readonly current: { readonly id: string } }
     assert.equal(keys.current.id, 'the-key-of-before')
   })
+}
+
+for (const version of versions) {
+  test(`a data folder of version ${version} goes on with its parent: nothing comes anew, and a push above beats a later deletion`, async (t) => {
+    const kept = readKept(version)
+    const names = ['plant/app', 'site/tool']
+    const { connection, cloud } = await openCloud(t, 'acr', names, { rights: writeRights })
+    const records = JSON.parse(JSON.stringify(kept.records).replaceAll(formerParent, cloud.loginServer))
+    const dataVolume = await temporaryFolder()
+    writeFolder(dataVolume, version, { ...kept, records })
+    const digest = holdAbove(cloud, kept)
+    const { site } = await openDurableSite(t, connection, names, { dataVolume, mode: 'ReadWrite' })
+
+    const { artifacts, removed } = await site.sync()
+    assert.deepEqual({ artifacts, removed }, { artifacts: 0, removed: 0 })
+    const bases = [...(await site.bases.readAny('plant/app')).values()]
+    assert.ok(bases.length === 3 && bases.every(({ since }) => since !== undefined))
+
+    await site.registry.manifests.remove('plant/app', digest, { origin: 'client:line-1' })
+    cloud.contents.deleteManifest('plant/app', digest)
+    holdAbove(cloud, kept)
+    const { result } = await site.sync()
+
+    assert.equal(result, 'Succeeded')
+    assert.equal(await site.tag('plant/app', '1.0'), digest)
+    assert.equal(cloud.contents.repository('plant/app')?.tags.get('1.0')?.digest, digest)
+  })
+}
+
+/** What came from the parent, there again; resolves to the digest of its image. */
+function holdAbove({ contents }: CloudRegistry, { records, files }: KeptFolder) {
+  for (const content of Object.values(files)) contents.putBlob('plant/app', Buffer.from(content, 'base64'))
+  const known = new Map(records)
+  for (const [key, value] of records) {
+    const digest = parseDigest(key.replace(/^manifest:/, ''))
+    const link = known.get(`link:plant/app:${digest}`) as { readonly mediaType: string } | undefined
+    if (!digest || !link) continue
+    const bytes = storedValue(value) as Uint8Array
+    contents.putManifest('plant/app', { descriptor: { ...link, digest, size: bytes.length }, bytes })
+  }
+  const { digest } = known.get('tag:plant/app:1.0 1.0') as { readonly digest: string }
+  const tagged = parseDigest(digest)!
+  contents.tag('plant/app', '1.0', tagged)
+  return tagged
 }

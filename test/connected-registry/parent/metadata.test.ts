@@ -137,7 +137,7 @@ test('manifests are listed with their tags', async (t) => {
       tags: ['v1'],
       architecture: 'amd64'
     },
-    { digest, lastUpdateTime }
+    { digest, createdTime: 'lately', lastUpdateTime }
   ]
   const server = await scriptedServer(t, byPath({ '/acr/v1/app/_manifests': json(200, { ...known, manifests }) }))
   const { parent, signal } = openParent(t, server.host)
@@ -145,8 +145,8 @@ test('manifests are listed with their tags', async (t) => {
   const entries = await collect(parent.repository('app').manifestEntries(signal))
 
   assert.deepEqual(entries, [
-    { digest, imageSize: 10, lastUpdateTime, mediaType, tags: ['v1'] },
-    { digest, lastUpdateTime, tags: [] }
+    { digest, imageSize: 10, createdTime: lastUpdateTime, lastUpdateTime, mediaType, tags: ['v1'] },
+    { digest, createdTime: undefined, lastUpdateTime, tags: [] }
   ])
 })
 

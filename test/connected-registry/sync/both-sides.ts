@@ -74,7 +74,7 @@ function acts(): fc.Arbitrary<Act> {
   )
 }
 
-/** Deleted on both sides, it is put back as both had agreed on it: here it was lost once, above it may be (`isLeaving`). */
+/** Deleted on both sides, it is put back as both had agreed on it: lost once here, and above, where it may be still (`isLeaving`). */
 const found: readonly Act[][] = ['1.0', undefined].flatMap((tag) => [
   [
     { kind: 'remove', side: 'here', image: 1 },
@@ -116,6 +116,7 @@ async function converge(t: TestContext, acr: boolean, history: readonly Act[]): 
   await site.sync()
   const pushed = new Set<Digest>([anchor, images[0]!, images[1]!].map(digestOf))
   let running: Promise<unknown> | undefined
+  let isRunning = false
   for (const act of history) {
     if (act.kind === 'restart') {
       await Promise.all([running, site.stop()])
@@ -123,11 +124,14 @@ async function converge(t: TestContext, acr: boolean, history: readonly Act[]): 
       site = await openSite(t, connection, names, { ...siteOptions, blobs, records })
     } else if (act.kind === 'round') {
       await running
-      running = site.engine.sync({ complete: act.complete })
+      isRunning = true
+      running = site.engine.sync({ complete: act.complete }).finally(() => {
+        isRunning = false
+      })
       for (let turn = 0; turn < act.turns; turn++) await turnOfLoop()
     } else if (act.kind === 'fail') cloud.faults.add(act.on, act.fault, { times: act.times })
     else if (act.kind === 'trim') await trim(site)
-    else await change(site, cloud, act, pushed)
+    else await change({ site, cloud, acr, isRunning }, act, pushed)
   }
 
   await running
@@ -158,8 +162,17 @@ async function trim({ outbound, registry }: TestSite): Promise<void> {
 
 type Change = Extract<Act, { kind: 'push' | 'untag' | 'remove' | 'create' }>
 
+interface Sides {
+  readonly site: TestSite
+  readonly cloud: CloudRegistry
+  readonly acr: boolean
+  readonly isRunning: boolean
+}
+
 /** `pushed`: what must be somewhere in the end. */
-async function change(site: TestSite, { contents }: CloudRegistry, act: Change, pushed: Set<Digest>): Promise<void> {
+async function change(sides: Sides, act: Change, pushed: Set<Digest>): Promise<void> {
+  const { site } = sides
+  const { contents } = sides.cloud
   if (act.kind === 'untag') {
     if (act.side === 'above') contents.untag(repository, act.tag)
     else await site.registry.tags.remove(repository, act.tag, client)
@@ -176,10 +189,10 @@ async function change(site: TestSite, { contents }: CloudRegistry, act: Change, 
     else await site.registry.manifests.remove(repository, digestOf(image), client)
     return
   }
+  const isAbove = act.kind === 'push' && act.side === 'above'
   // What was there already is not pushed: only its tags moved, and they may have moved back.
-  const isThere =
-    act.kind === 'push' && act.side === 'above' ? above?.manifests.has(digest) : await site.holds(name, digest)
-  if (!isThere && !(act.kind === 'push' && act.side === 'above' && (await isLeaving(site, digest)))) pushed.add(digest)
+  const isThere = isAbove ? above?.manifests.has(digest) : await site.holds(name, digest)
+  if (!isThere && !(isAbove && (await isLeaving(sides, digest)))) pushed.add(digest)
   if (act.kind === 'create') await site.push(created, image, 'made-here')
   else if (act.side === 'above') contents.put(repository, image, act.tag)
   else await site.push(repository, image, act.tag)
@@ -187,11 +200,14 @@ async function change(site: TestSite, { contents }: CloudRegistry, act: Change, 
 
 /**
  * A client deleted it here, and the parent has not been told. What is deleted and pushed again above before the next look shows there
- * as it was when both agreed, so that the deletion goes up as if nobody had pushed it.
+ * as it was when both agreed, so that the deletion goes up as if nobody had pushed it. ACR tells when it was created: that helps where
+ * it was looked at since it was brought there from here, and the look is not over.
  */
-async function isLeaving({ outbound }: TestSite, digest: Digest): Promise<boolean> {
+async function isLeaving({ site, acr, isRunning }: Sides, digest: Digest): Promise<boolean> {
+  const { outbound, bases } = site
   await outbound.catchUp()
-  return (await outbound.get(repository, digest))?.removed === true
+  if ((await outbound.get(repository, digest))?.removed !== true) return false
+  return !acr || isRunning || (await bases.get(repository, digest))?.since === undefined
 }
 
 async function assertEqual({ contents }: CloudRegistry, site: TestSite): Promise<void> {

@@ -9,6 +9,9 @@ const a = digestOf(Buffer.from('a'))
 const b = digestOf(Buffer.from('b'))
 const c = digestOf(Buffer.from('c'))
 
+const [earlier, later] = ['2024-01-01T00:00:00.0000001Z', '2024-01-01T00:00:00.0000002Z']
+const modes: readonly Mode[] = ['ReadOnly', 'ReadWrite']
+
 const none = { kind: 'none' }
 const remove = { kind: 'remove' }
 const forget = { kind: 'forget' }
@@ -70,6 +73,25 @@ test('plan: what was put back here is an edit, which beats a delete and no other
   assert.deepEqual(plan({ ...putBack, parent: null }, 'ReadOnly'), remove)
 })
 
+test('plan: what was made anew above is an edit of the same digest, which beats a delete', () => {
+  const gone = { reference: 'latest', base: a, local: null, parent: a }
+  const agreed = { ...gone, local: a }
+
+  assert.deepEqual(plan({ ...gone, baseSince: earlier, parentSince: later }, 'ReadWrite'), down(a))
+  assert.deepEqual(plan({ ...gone, baseSince: earlier, parentSince: earlier }, 'ReadWrite'), removeAbove)
+  assert.deepEqual(plan({ ...gone, parentSince: later }, 'ReadWrite'), removeAbove)
+  assert.deepEqual(plan({ ...gone, baseSince: earlier }, 'ReadWrite'), removeAbove)
+  const refusal = { local: null, parent: a }
+  assert.deepEqual(plan({ ...gone, baseSince: earlier, parentSince: later, refusal }, 'ReadWrite'), down(a))
+  for (const mode of modes) {
+    assert.deepEqual(plan({ ...agreed, baseSince: earlier, parentSince: later }, mode), agree(a), 'it is noted')
+    assert.deepEqual(plan({ ...agreed, parentSince: later }, mode), agree(a), 'that was unknown')
+    assert.deepEqual(plan({ ...agreed, baseSince: earlier, parentSince: earlier }, mode), none)
+    assert.deepEqual(plan({ ...agreed, baseSince: earlier }, mode), none)
+  }
+  assert.deepEqual(plan({ ...agreed, local: b, baseSince: earlier, parentSince: later }, 'ReadWrite'), up(b))
+})
+
 test('plan: what the parent refused is not asked of it again until one of the two digests changes', () => {
   const pushed = { reference: 'latest', base: a, local: b, parent: a }
   const untagged = { reference: 'latest', base: a, local: null, parent: a }
@@ -84,12 +106,16 @@ test('plan: what the parent refused is not asked of it again until one of the tw
 
 const digest = fc.constantFrom<Digest>(a, b, c)
 const place = fc.option(digest)
+const since = fc.constantFrom(undefined, earlier, later)
 const state = fc.record({
   reference: fc.constant('1.0'),
   base: fc.option(digest, { nil: undefined }),
   local: place,
-  parent: place
+  parent: place,
+  baseSince: since,
+  parentSince: since
 })
+const everyState = { numRuns: 1000 }
 
 /** What a step does to the world. */
 function apply(before: ReferenceState, step: SyncStep): ReferenceState {
@@ -97,13 +123,14 @@ function apply(before: ReferenceState, step: SyncStep): ReferenceState {
     case 'none':
       return before
     case 'agree':
-      return { ...before, base: step.digest }
+      return { ...before, base: step.digest, baseSince: before.parentSince }
     case 'copyDown':
-      return { ...before, base: step.digest, local: step.digest }
+      return { ...before, base: step.digest, baseSince: before.parentSince, local: step.digest }
     case 'conflict':
-      return { ...before, base: step.digest ?? undefined, local: step.digest }
+      return { ...before, base: step.digest ?? undefined, baseSince: before.parentSince, local: step.digest }
     case 'copyUp':
-      return { ...before, base: step.digest, parent: step.digest }
+      // The parent has not told of it yet.
+      return { ...before, base: step.digest, baseSince: undefined, parent: step.digest, parentSince: undefined }
     case 'removeAbove':
       return { reference: before.reference, base: undefined, local: null, parent: null }
     case 'remove':
@@ -111,8 +138,6 @@ function apply(before: ReferenceState, step: SyncStep): ReferenceState {
       return { ...before, base: undefined, local: null }
   }
 }
-
-const modes: readonly Mode[] = ['ReadOnly', 'ReadWrite']
 
 test('plan: one step makes the site hold what the parent holds, and a second round plans nothing', () => {
   fc.assert(
@@ -133,7 +158,8 @@ test('plan: in ReadWrite mode one step makes both sides equal, and a second roun
 
       assert.deepEqual(plan(after, 'ReadWrite'), { kind: 'none' })
       assert.equal(after.local, after.parent)
-    })
+    }),
+    everyState
   )
 })
 
@@ -146,7 +172,29 @@ test('plan: in ReadWrite mode no edit is lost, neither of the two of a conflict'
       const kept = [after.local, step.kind === 'conflict' ? step.kept : undefined]
       for (const edited of [before.local, before.parent])
         if (edited !== null && edited !== before.base) assert.ok(kept.includes(edited))
-    })
+      if (before.local === null && isMadeAnew(before)) assert.equal(after.local, before.parent)
+    }),
+    everyState
+  )
+})
+
+function isMadeAnew({ base, parent, baseSince, parentSince }: ReferenceState): boolean {
+  return parent !== null && parent === base && new Set([undefined, baseSince, parentSince]).size === 3
+}
+
+test('plan: in ReadWrite mode what both agree on is deleted above when a client deletes it, and never comes back', () => {
+  fc.assert(
+    fc.property(state, (before) => {
+      const step = plan(before, 'ReadWrite')
+      const agreed = apply(before, step)
+      if (agreed.parent === null) return
+
+      // Asked by name the parent tells no times, and of what we have just brought there it tells any.
+      const told = [agreed.parentSince, undefined, ...(step.kind === 'copyUp' ? [earlier, later] : [])]
+      for (const parentSince of told)
+        assert.deepEqual(plan({ ...agreed, local: null, parentSince }, 'ReadWrite'), removeAbove)
+    }),
+    everyState
   )
 })
 

@@ -38,6 +38,8 @@ const digest = z.string().transform((text, context) => {
 const time = z.iso.datetime({ offset: true })
 const tag = z.string().refine(isTag)
 const count = z.number().int().nonnegative()
+// Who tells it in another way is as one that does not tell it: nothing but a comparison is lost.
+const creation = time.optional().catch(undefined)
 
 // A count left out is read as none: it cannot add up then, and the caller lists everything.
 const repositoryAnswer = z.object({ lastUpdateTime: time, tagCount: count.default(0), manifestCount: count.default(0) })
@@ -46,6 +48,7 @@ const manifestEntry = z.object({
   digest,
   mediaType: z.string().optional(),
   imageSize: count.optional(),
+  createdTime: creation,
   lastUpdateTime: time,
   tags: z
     .array(tag)

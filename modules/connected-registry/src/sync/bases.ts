@@ -18,8 +18,10 @@ export interface Bases {
   /** Whether both sides hold the reference, as they last agreed in this epoch. */
   holds(repository: string, reference: string, epoch: string): Promise<boolean>
   /** The batch that notes an agreement, to be written along with what was agreed on. */
-  agreed(repository: string, reference: string, digest: Digest, epoch: string): Batch
+  agreed(repository: string, reference: string, base: Base): Batch
   forgotten(repository: string, reference: string): Batch
+  /** Durable before we make it above ourselves: what the parent says then of its creation is no news of anybody there. */
+  forgetSince(repository: string, reference: string): Promise<void>
   commit(batch: Batch): Promise<void>
   /** Forgets a whole repository, with how far it was looked through. */
   drop(repository: string): Promise<void>
@@ -38,6 +40,8 @@ export interface Looked {
 export interface Base {
   readonly digest: Digest
   readonly epoch: string
+  /** What the parent said of its creation (`sinceAbove`). Undefined: it did not, or it was we who brought it there. */
+  readonly since?: string | undefined
 }
 
 const pageSize = 1000
@@ -60,10 +64,15 @@ export function createBases(records: RecordStore): Bases {
       const value = await records.get(keys.base(repository, reference))
       return value !== undefined && parseBase(value)?.epoch === epoch
     },
-    agreed: (repository, reference, digest, epoch) => ({
-      put: [[keys.base(repository, reference), { digest, epoch }]]
-    }),
+    agreed: (repository, reference, base) => ({ put: [[keys.base(repository, reference), recordOf(base)]] }),
     forgotten: (repository, reference) => ({ remove: [keys.base(repository, reference)] }),
+    async forgetSince(repository, reference) {
+      const key = keys.base(repository, reference)
+      const value = await records.get(key)
+      const base = value === undefined ? undefined : parseBase(value)
+      if (base?.since === undefined) return
+      await records.commit({ put: [[key, recordOf({ ...base, since: undefined })]] })
+    },
     commit: (batch) => records.commit(batch),
     async drop(repository) {
       const stale: string[] = [keys.looked(repository)]
@@ -90,8 +99,12 @@ export async function basesOf(records: RecordStore, repository: string): Promise
   return found
 }
 
+function recordOf({ digest, epoch, since }: Base): Json {
+  return { digest, epoch, ...(since !== undefined && { since }) }
+}
+
 function parseBase(value: Json | Uint8Array): Base | undefined {
-  const { digest, epoch } = value as { digest: string; epoch: string }
+  const { digest, ...rest } = value as { digest: string; epoch: string; since?: string }
   const parsed = parseDigest(digest)
-  return parsed && { digest: parsed, epoch }
+  return parsed && { ...rest, digest: parsed }
 }

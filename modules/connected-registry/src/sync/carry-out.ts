@@ -98,7 +98,7 @@ function isOvertaken(error: unknown): boolean {
 async function planAgain(
   context: RepositoryContext,
   { repository, epoch, job }: ExecuteContext,
-  { reference, step }: PlannedStep,
+  { reference, step, parent: seen, since }: PlannedStep,
   signal: AbortSignal
 ): Promise<PlannedStep> {
   const { bases, outbound, parent } = context
@@ -109,7 +109,7 @@ async function planAgain(
     { ...context, wants: job.wants },
     { repository, epoch, base, record },
     reference,
-    above
+    { parent: above, since: above === seen ? since : undefined }
   )
   // Whether a digest may be deleted above was decided with all tags in view.
   const isUnforeseen = planned.step.kind === 'removeAbove' && step.kind !== 'removeAbove'

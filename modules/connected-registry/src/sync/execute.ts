@@ -58,9 +58,12 @@ async function settle(context: ExecuteContext, planned: PlannedStep, signal: Abo
   }
 }
 
-function agreed(context: ExecuteContext, { reference, record }: PlannedStep, digest: Digest): Batch {
+function agreed(context: ExecuteContext, planned: PlannedStep, digest: Digest): Batch {
   const { bases, outbound, repository, epoch, listsDigests } = context
-  const base = listsDigests || !parseDigest(reference) ? bases.agreed(repository, reference, digest, epoch) : {}
+  const { reference, record } = planned
+  const since = digest === planned.parent ? planned.since : undefined
+  const isKept = listsDigests || !parseDigest(reference)
+  const base = isKept ? bases.agreed(repository, reference, { digest, epoch, since }) : {}
   return record ? together(base, outbound.settled(repository, reference, record)) : base
 }
 

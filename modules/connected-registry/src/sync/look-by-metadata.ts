@@ -38,19 +38,19 @@ async function allTags(repository: ParentRepository, signal: AbortSignal): Promi
 }
 
 function listed({ digest, lastUpdateTime }: TagEntry): ListedDigest {
-  return { digest, updatedAt: Date.parse(lastUpdateTime) }
+  return { digest, updatedAt: Date.parse(lastUpdateTime), since: lastUpdateTime }
 }
 
-async function allDigests(repository: ParentRepository, signal: AbortSignal): Promise<ReadonlySet<Digest>> {
-  const digests = new Set<Digest>()
-  for await (const { digest } of repository.manifestEntries(signal)) digests.add(digest)
+async function allDigests(repository: ParentRepository, signal: AbortSignal): Promise<MetadataListing['digests']> {
+  const digests = new Map<Digest, string | undefined>()
+  for await (const { digest, createdTime } of repository.manifestEntries(signal)) digests.set(digest, createdTime)
   return digests
 }
 
 /** Either list is missing where something of it is gone, as its count tells; both where their order cannot be relied on. */
 interface Newest {
   readonly tags?: MetadataListing['tags']
-  readonly digests?: ReadonlySet<Digest>
+  readonly digests?: MetadataListing['digests']
 }
 
 async function lookAtNewest(
@@ -70,8 +70,8 @@ async function lookAtNewest(
 
   const tags = new Map(remembered.tags)
   for (const tag of freshTags ?? []) tags.set(tag.name, listed(tag))
-  const digests = new Set(remembered.digests)
-  for (const { digest } of fresh ?? []) digests.add(digest)
+  const digests = new Map(remembered.digests)
+  for (const { digest, createdTime } of fresh ?? []) digests.set(digest, createdTime)
   if (isTouched && freshTags && fresh && !explain([...freshTags, ...fresh], looked)) return {}
   const isPaged = [freshTags, fresh].some((entries) => entries && entries.length >= newestPerPage)
   // Pages that follow each other by time lose their place when an entry is touched meanwhile.

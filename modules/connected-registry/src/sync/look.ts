@@ -1,7 +1,7 @@
 import type { RepositoryAttributes } from '../parent/metadata.ts'
 import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
-import type { Digest } from '../protocol/digest.ts'
+import { type Digest, parseDigest } from '../protocol/digest.ts'
 import type { Looked } from './bases.ts'
 import { listEarly } from './early-tags.ts'
 import { lookByMetadata } from './look-by-metadata.ts'
@@ -27,13 +27,27 @@ export interface ParentView {
 /** Everything in a repository when `looked` was true of it, by metadata. */
 export interface MetadataListing {
   readonly tags: ReadonlyMap<string, ListedDigest>
-  readonly digests: ReadonlySet<Digest>
+  /** With the time of their creation, where the parent tells it. */
+  readonly digests: ReadonlyMap<Digest, string | undefined>
   readonly looked: Looked
 }
 
 export interface ListedDigest {
   readonly digest: Digest
   readonly updatedAt: number
+  /** The same as the parent wrote it, to a ten-millionth of a second. */
+  readonly since: string
+}
+
+/**
+ * Since when the parent has it so: when a manifest was created, when a tag was last put there. Two that differ are two pushes, though
+ * of the same digest; nothing else follows from it. Undefined: the parent does not tell, or not of what it has now.
+ */
+export function sinceAbove(view: ParentView | undefined, reference: string, now: Digest | null): string | undefined {
+  const digest = parseDigest(reference)
+  if (digest) return now === null ? undefined : view?.listing?.digests.get(digest)
+  const tag = view?.listing?.tags.get(reference)
+  return tag && tag.digest === now ? tag.since : undefined
 }
 
 export interface LookOptions {
@@ -88,7 +102,8 @@ async function viewOf(listing: MetadataListing, { selection }: LookOptions, isNe
   const { tags, digests } = listing
   const common = { unknown: new Map(), listing, isNews }
   const digestsOf = (names: Iterable<string>) => new Map(Array.from(names, (name) => [name, tags.get(name)!.digest]))
-  if (!selection) return { ...common, tags: digestsOf(tags.keys()), digests, unwanted: new Set() }
+  const all = () => ({ tags: digestsOf(tags.keys()), digests: new Set(digests.keys()) })
+  if (!selection) return { ...common, ...all(), unwanted: new Set() }
   const chosen = selection.choose(Array.from(tags, ([name, { updatedAt }]) => ({ name, updatedAt })))
   const rest = without(tags.keys(), chosen)
   const companions = await selection.companions(rest, digestsOf(chosen).values())

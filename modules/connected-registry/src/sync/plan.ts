@@ -8,6 +8,9 @@ export interface ReferenceState {
   readonly base: Digest | undefined
   readonly local: Digest | null
   readonly parent: Digest | null
+  /** What the parent said of its creation when both agreed, and says now (`sinceAbove`). Undefined: that is unknown. */
+  readonly baseSince?: string | undefined
+  readonly parentSince?: string | undefined
   /** Somebody here changed it since both agreed, though it may be again as it was. */
   readonly isTouched?: boolean
   readonly refusal?: Refusal
@@ -34,7 +37,8 @@ export type SyncStep =
 
 /**
  * What makes the two registries agree. In ReadOnly mode the parent is right, whatever happened here. In ReadWrite mode what changed on
- * one side goes to the other, an edit beats a delete, and of two edits the parent's wins while the other is kept beside it.
+ * one side goes to the other, an edit beats a delete, and of two edits the parent's wins while the other is kept beside it. What was
+ * made anew above is an edit, too, though of the same digest.
  * In ReadOnly mode what has no base was never agreed on with this parent, so that its absence above says nothing: it stays. That keeps
  * sites from being emptied.
  */
@@ -49,24 +53,31 @@ export function isUpward({ kind }: SyncStep): boolean {
 }
 
 /** Only the parent may have changed it. */
-function follow({ base, local, parent }: ReferenceState): SyncStep {
+function follow({ base, local, parent, baseSince, parentSince }: ReferenceState): SyncStep {
   if (parent === null) {
     if (base === undefined) return { kind: 'none' }
     return local === null ? { kind: 'forget' } : { kind: 'remove' }
   }
   if (local !== parent) return { kind: 'copyDown', digest: parent }
-  return base === parent ? { kind: 'none' } : { kind: 'agree', digest: parent }
+  const isNoted = base === parent && (parentSince === undefined || parentSince === baseSince)
+  return isNoted ? { kind: 'none' } : { kind: 'agree', digest: parent }
 }
 
 /** It was changed here, and maybe above too. */
-function settle({ base, local, parent }: ReferenceState): SyncStep {
+function settle(state: ReferenceState): SyncStep {
+  const { base, local, parent } = state
   if (local === null) {
     if (parent === null) return { kind: 'forget' }
-    return parent === base ? { kind: 'removeAbove' } : { kind: 'copyDown', digest: parent }
+    return parent === base && !isMadeAnew(state) ? { kind: 'removeAbove' } : { kind: 'copyDown', digest: parent }
   }
   if (local === parent) return { kind: 'agree', digest: local }
   if (parent === null || parent === base) return { kind: 'copyUp', digest: local }
   return { kind: 'conflict', digest: parent, kept: local }
+}
+
+/** It went above and came back as it was: somebody there wants it. */
+function isMadeAnew({ baseSince, parentSince }: ReferenceState): boolean {
+  return baseSince !== undefined && parentSince !== undefined && baseSince !== parentSince
 }
 
 function isChangedHere({ base, local }: ReferenceState): boolean {

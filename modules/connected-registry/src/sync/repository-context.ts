@@ -71,7 +71,7 @@ export interface RememberedViews {
   set(repository: string, listing: MetadataListing | undefined): void
 }
 
-/** References over all repositories, at about 250 bytes each. */
+/** References over all repositories, at about 300 bytes each. */
 const referenceLimit = 50_000
 
 function createRememberedViews(): RememberedViews {

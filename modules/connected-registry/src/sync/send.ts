@@ -25,6 +25,7 @@ import type { PlannedStep } from './steps.ts'
 export interface UpJob extends CopyJob {
   readonly repository: string
   readonly registry: Registry
+  readonly bases: Bases
   readonly parent: ParentRegistry
   readonly above: ParentTarget
 }
@@ -44,7 +45,7 @@ export interface UpContext {
 const parallelUploads = 4
 
 export function createUpJob(context: UpContext, repository: string, signal: AbortSignal): UpJob {
-  const { registry, records, parent, board, log, places } = context
+  const { registry, records, bases, parent, board, log, places } = context
   const above = parent.repository(repository).target({
     signal,
     sessions: createSessions(records),
@@ -54,10 +55,11 @@ export function createUpJob(context: UpContext, repository: string, signal: Abor
   return {
     repository,
     registry,
+    bases,
     parent,
     above,
     source: createLocalSource(registry, repository),
-    target: withPlaces(above),
+    target: withPlaces(above, (digest) => bases.forgetSince(repository, digest)),
     memory: places.memory,
     manifests: new Map(),
     blobs: new Map(),
@@ -92,6 +94,8 @@ export async function sendUp(job: UpJob, { reference, parent }: PlannedStep, dig
   if (parseDigest(reference)) return
   const now = await askAbove(job.parent.repository(job.repository), reference, signal)
   if (now !== parent) throw new MovedAboveError(job.repository, reference)
+  // The manifest is put along with its tag, and may be gone above by now.
+  for (const made of [reference, digest]) await job.bases.forgetSince(job.repository, made)
   await job.above.putTag(reference, stored)
 }
 
@@ -100,13 +104,17 @@ export async function sendRemoval({ above }: UpJob, reference: string): Promise<
   await (digest ? above.removeManifest(digest) : above.removeTag(reference))
 }
 
-function withPlaces(above: ParentTarget): ContentTarget {
+function withPlaces(above: ParentTarget, beforeManifest: (digest: Digest) => Promise<void>): ContentTarget {
   const places = createPlaces(parallelUploads)
   return {
     ...above,
     async putBlob(descriptor, source, signal) {
       const leave = await places.take(signal)
       await above.putBlob(descriptor, source, signal).finally(leave)
+    },
+    async putManifest(manifest, options) {
+      await beforeManifest(manifest.descriptor.digest)
+      await above.putManifest(manifest, options)
     }
   }
 }

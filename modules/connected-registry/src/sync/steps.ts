@@ -5,7 +5,7 @@ import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Base } from './bases.ts'
 import { withoutUsed } from './client-content.ts'
-import type { ParentView } from './look.ts'
+import { type ParentView, sinceAbove } from './look.ts'
 import { baseOf, type OutboundRecord } from './outbound.ts'
 import { plan, type ReferenceState, type SyncStep } from './plan.ts'
 
@@ -15,6 +15,8 @@ export interface PlannedStep {
   readonly local: Digest | null
   readonly parent: Digest | null
   readonly step: SyncStep
+  /** What the parent says of the creation of `parent`; written with the base. */
+  readonly since?: string | undefined
   /** What changed here, where the step settles that. */
   readonly record?: OutboundRecord
 }
@@ -59,7 +61,8 @@ export async function planRepository(context: PlanContext, facts: RepositoryFact
     const parent = parentPlace(facts, reference)
     if (parent === undefined) continue
     const about = { repository, epoch, base: facts.bases.get(reference), record: outbound.get(reference) }
-    const planned = unlessTagged(await planReference(context, about, reference, parent), facts)
+    const above = { parent, since: sinceAbove(view, reference, parent) }
+    const planned = unlessTagged(await planReference(context, about, reference, above), facts)
     if (planned.step.kind !== 'none') steps.push(planned)
   }
   const { registry } = context
@@ -75,24 +78,30 @@ export interface ReferenceFacts {
   readonly record: OutboundRecord | undefined
 }
 
+/** What the parent has, as in `PlannedStep`. */
+export type ParentPlace = Pick<PlannedStep, 'parent' | 'since'>
+
 /** Of one reference, with what is here now. */
 export async function planReference(
   context: PlanContext,
   { repository, epoch, base: stored, record }: ReferenceFacts,
   reference: string,
-  parent: Digest | null
+  { parent, since }: ParentPlace
 ): Promise<PlannedStep> {
   const digest = parseDigest(reference)
   const local = await localPlace(context.registry, repository, reference, digest)
-  const agreed = new Map(stored?.epoch === epoch ? [[reference, stored.digest]] : [])
-  const state: ReferenceState = { reference, base: baseOf(reference, agreed, record), local, parent }
+  const current = stored?.epoch === epoch ? stored : undefined
+  const base = baseOf(reference, new Map(current && [[reference, current.digest]]), record)
+  const times = { baseSince: current?.since, parentSince: since }
+  const state: ReferenceState = { reference, base, local, parent, ...times, isTouched: record !== undefined }
   const step = record ? ourStep(context.mode, state, record) : theirStep(context.mode, state, stored)
-  return { reference, local, parent, step: await wholly(context, repository, state, step), ...(record && { record }) }
+  const whole = await wholly(context, repository, state, step)
+  return { reference, local, parent, step: whole, ...(since !== undefined && { since }), ...(record && { record }) }
 }
 
 /** It changed here: what the parent does not refuse goes up, in whatever mode we are by now. */
 function ourStep(mode: Mode, state: ReferenceState, { refusal }: OutboundRecord): SyncStep {
-  const step = plan({ ...state, isTouched: true, ...(refusal && { refusal }) }, 'ReadWrite')
+  const step = plan({ ...state, ...(refusal && { refusal }) }, 'ReadWrite')
   return step.kind === 'none' && refusal ? afterRefusal(mode, state) : settled(step, state)
 }
 
@@ -120,14 +129,19 @@ function afterRefusal(mode: Mode, state: ReferenceState): SyncStep {
 }
 
 /** A digest is deleted above with its tags: where somebody put another one on it there, it comes back instead. */
-function unlessTagged(planned: PlannedStep, { tagsAbove, bases }: RepositoryFacts): PlannedStep {
+function unlessTagged(planned: PlannedStep, { tagsAbove, bases, view }: RepositoryFacts): PlannedStep {
   const digest = parseDigest(planned.reference)
   if (planned.step.kind !== 'removeAbove' || !digest) return planned
   if (!tagsAbove) return { ...planned, step: { kind: 'none' } }
   const isNewAbove = ([tag, target]: readonly [string, Digest]) =>
-    target === digest && bases.get(tag)?.digest !== digest
+    target === digest && isOther(bases.get(tag), digest, sinceAbove(view, tag, digest))
   const isTagged = Array.from(tagsAbove).some(isNewAbove)
   return isTagged ? { ...planned, step: { kind: 'copyDown', digest } } : planned
+}
+
+function isOther(base: Base | undefined, digest: Digest, since: string | undefined): boolean {
+  if (base?.digest !== digest) return true
+  return base.since !== undefined && since !== undefined && base.since !== since
 }
 
 /**
@@ -137,11 +151,12 @@ function unlessTagged(planned: PlannedStep, { tagsAbove, bases }: RepositoryFact
 async function wholly(
   { registry, mode, wants }: PlanContext,
   repository: string,
-  { local, parent }: ReferenceState,
+  { base, local, parent, isTouched }: ReferenceState,
   step: SyncStep
 ): Promise<SyncStep> {
   const isAgreed = step.kind === 'none' && mode === 'ReadOnly'
-  if (step.kind !== 'agree' && !isAgreed) return step
+  const isAsLeft = mode === 'ReadWrite' && base === parent && !isTouched
+  if ((step.kind !== 'agree' && !isAgreed) || isAsLeft) return step
   if (parent === null || local !== parent || (await registry.manifests.isWhole(repository, parent, wants))) return step
   return { kind: 'copyDown', digest: parent }
 }
