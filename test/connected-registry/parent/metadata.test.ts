@@ -150,6 +150,27 @@ test('manifests are listed with their tags', async (t) => {
   ])
 })
 
+test('one tag and one manifest are told by name, and what is not there is told from what cannot be said', async (t) => {
+  const manifest = { digest, createdTime: lastUpdateTime, lastUpdateTime }
+  const server = await scriptedServer(
+    t,
+    byPath({
+      '/acr/v1/app/_tags/v1': json(200, { ...known, tag: { name: 'v1', digest, lastUpdateTime } }),
+      '/acr/v1/app/_tags/gone': failing(404, 'TAG_UNKNOWN'),
+      '/acr/v1/app/_tags/odd': json(200, known),
+      [`/acr/v1/app/_manifests/${digest}`]: json(200, { ...known, manifest })
+    })
+  )
+  const { parent, signal } = openParent(t, server.host)
+  const app = parent.repository('app')
+
+  assert.deepEqual(await app.tagEntry('v1', signal), { name: 'v1', digest, lastUpdateTime })
+  assert.deepEqual(await app.manifestEntry(digest, signal), { ...manifest, tags: [] })
+  assert.equal(await app.tagEntry('gone', signal), undefined)
+  await assert.rejects(app.tagEntry('odd', signal), { code: 'BAD_ANSWER' })
+  await assert.rejects(parent.repository('other').manifestEntry(digest, signal), { code: 'NOT_FOUND' })
+})
+
 test('a list left out is empty only in an answer that is clearly that of ACR', async (t) => {
   const acr = await scriptedServer(t, json(200, known))
   const other = await scriptedServer(t, json(200, {}))

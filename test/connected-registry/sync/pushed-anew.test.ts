@@ -6,6 +6,7 @@ import { anIndex } from '../../fixtures/image-builder.ts'
 import type { RequestMatcher } from '../../simulators/cloud-registry/faults.ts'
 import { connectionString } from '../../simulators/world.ts'
 import { aToken, password, serveRegistry } from '../http/served-registry.ts'
+import { collect } from '../parent/parent-rig.ts'
 import { openCloud, type TestParent, writeRights } from './parents.ts'
 import { openSite, type TestSite } from './site.ts'
 import { assertRest, client, digestOf, first, openPair, repository, second, third } from './writing-site.ts'
@@ -95,6 +96,23 @@ for (const [kind, open] of Object.entries(parents)) {
   })
 }
 
+for (const [kind, open] of Object.entries(parents))
+  test(`${kind}: one tag and one manifest are told by name as in the lists`, async (t) => {
+    const parent = await open(t)
+    await parent.put(repository, first, 'v1')
+    const site = await openSite(t, parent.connection, [repository])
+    const above = site.wish([repository]).parent!.repository(repository)
+
+    const tags = await collect(above.tagEntries(t.signal))
+    const manifests = await collect(above.manifestEntries(t.signal))
+
+    assert.deepEqual([await above.tagEntry('v1', t.signal)], tags)
+    assert.deepEqual([await above.manifestEntry(digestOf(first), t.signal)], manifests)
+    assert.ok(tags[0]?.lastUpdateTime && manifests[0]?.createdTime)
+    assert.equal(await above.tagEntry('v2', t.signal), undefined)
+    assert.equal(await above.manifestEntry(digestOf(second), t.signal), undefined)
+  })
+
 test('acr: a tag that a client removed here comes back where it was put there again above meanwhile', async (t) => {
   const { parent, site } = (await openPair(t, 'acr'))!
   await site.registry.tags.remove(repository, 'v1', client)
@@ -121,6 +139,55 @@ test('acr: a digest is not deleted above with a tag that was put on it again the
 
   for (const side of [parent, site]) assert.equal(await side.tag(repository, 'v1'), digestOf(first))
   await assertRest(site)
+})
+
+test('acr: what is deleted and pushed again above while a round sends other things stays, and comes back', async (t) => {
+  const { parent, site } = (await openPair(t, 'acr'))!
+  const cloud = parent.cloud!
+  await remove(site)
+  await site.push(repository, third, 'v3')
+  const pushing = { method: 'PUT', path: /manifests\/v3$/ }
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  cloud.faults.add(pushing, { kind: 'hang', until }, { times: 1 })
+
+  const asked = cloud.nextRequest(pushing, t.signal)
+  const round = site.sync()
+  await asked
+  await parent.remove(repository, digestOf(first))
+  await parent.put(repository, first, 'v1')
+  goOn()
+  await round
+
+  for (const side of [parent, site]) assert.equal(await side.tag(repository, 'v1'), digestOf(first))
+  await site.sync()
+  await assertRest(site)
+})
+
+test('acr: a deletion asks once more, with the time of creation, and at a parent that tells it in lists alone as ever', async (t) => {
+  for (const status of [200, 404]) {
+    const { parent, site } = (await openPair(t, 'acr'))!
+    const cloud = parent.cloud!
+    await parent.put(repository, second, 'v2')
+    await site.sync()
+    const byName = { path: /_manifests\/sha256/, method: 'GET' }
+    await remove(site, second)
+    cloud.faults.add(byName, { kind: 'answer', status: 503 })
+
+    await site.sync()
+    assert.ok(await parent.holds(repository, digestOf(second)), 'it waits for what the parent cannot say just now')
+
+    cloud.faults.clear()
+    if (status !== 200) cloud.faults.add(byName, { kind: 'answer', status })
+    cloud.clearRequests()
+    await site.sync()
+
+    assert.equal(await parent.holds(repository, digestOf(second)), false)
+    const about = cloud.requests.filter(({ url }) => url.endsWith(digestOf(second)))
+    const asked = about.map(({ method, route }) => `${method} ${route}`)
+    const last = status === 200 ? [] : ['HEAD manifest']
+    assert.deepEqual(asked, ['GET metadata', ...last, 'DELETE manifest'])
+    assert.equal(await site.tag(repository, 'v1'), digestOf(first))
+  }
 })
 
 test('acr: it comes back also where clients change the tag here while it comes', async (t) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseDigest } from '../protocol/digest.ts'
+import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { isTag } from '../protocol/reference.ts'
 import { type Answer, readJson, refusal } from './answer.ts'
 import { createMetadataSupport } from './metadata-support.ts'
@@ -16,6 +16,9 @@ export interface Metadata {
   /** Complete or ParentError, as every list here; UNSUPPORTED where `attributes` says so. */
   tagEntries(repository: string, signal: AbortSignal, order?: EntryOrder): AsyncIterable<TagEntry>
   manifestEntries(repository: string, signal: AbortSignal, order?: EntryOrder): AsyncIterable<ManifestEntry>
+  /** One by its name. Undefined: ACR says that it is not there. All else that is no entry is thrown. */
+  tagEntry(repository: string, tag: string, signal: AbortSignal): Promise<TagEntry | undefined>
+  manifestEntry(repository: string, digest: Digest, signal: AbortSignal): Promise<ManifestEntry | undefined>
 }
 
 export interface EntryOrder {
@@ -58,6 +61,9 @@ const manifestEntry = z.object({
 // `imageName` proves that it is ACR's own answer: only then a list left out is an empty one.
 const tagAnswer = z.object({ imageName: z.string(), tags: z.array(tagEntry).nullish() })
 const manifestAnswer = z.object({ imageName: z.string(), manifests: z.array(manifestEntry).nullish() })
+const oneTag = z.object({ tag: tagEntry }).transform(({ tag }) => tag)
+const oneManifest = z.object({ manifest: manifestEntry }).transform(({ manifest }) => manifest)
+const absentCodes: readonly (string | undefined)[] = ['TAG_UNKNOWN', 'MANIFEST_UNKNOWN']
 
 const defaultEntriesPerPage = 500
 const answerLimit = 64 * 1024
@@ -89,6 +95,19 @@ export function createMetadata(link: ParentLink): Metadata {
     for await (const page of pages(link, request)) yield* page
   }
 
+  async function entry<T>(repository: string, name: string, schema: z.ZodType<T>, signal: AbortSignal) {
+    const operation = 'attributes'
+    const url = urlOf(link, `/acr/v1/${repository}/${name}`)
+    if (support.isMissing()) throw new ParentError('UNSUPPORTED', { operation, url })
+    const request = { operation, method: 'GET', url, scope: scopes.metadata(repository), signal } as const
+    return link.authentication.request(request, async (answer) => {
+      if (answer.status === 200) return readJson(answer, schema, pageSizeLimit)
+      const error = await refusal(answer)
+      if (error.code === 'NOT_FOUND' && absentCodes.includes(error.parentCode)) return undefined
+      throw error
+    })
+  }
+
   return {
     isKnown: () => support.isProven() || support.isMissing(),
     async attributes(repository, signal) {
@@ -110,7 +129,9 @@ export function createMetadata(link: ParentLink): Metadata {
       }
     },
     tagEntries: (repository, signal, order = {}) => entries(tagList, repository, signal, order),
-    manifestEntries: (repository, signal, order = {}) => entries(manifestList, repository, signal, order)
+    manifestEntries: (repository, signal, order = {}) => entries(manifestList, repository, signal, order),
+    tagEntry: (repository, tag, signal) => entry(repository, `_tags/${tag}`, oneTag, signal),
+    manifestEntry: (repository, digest, signal) => entry(repository, `_manifests/${digest}`, oneManifest, signal)
   }
 }
 

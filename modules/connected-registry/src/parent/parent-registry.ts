@@ -4,7 +4,7 @@ import type { ContentSource } from '../protocol/content.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { essence } from '../protocol/media-types.ts'
-import { isRepositoryName, isTag, type Reference } from '../protocol/reference.ts'
+import { formatReference, isRepositoryName, isTag, type Reference } from '../protocol/reference.ts'
 import { badAnswer, discard, headerOf, refusal } from './answer.ts'
 import { createAuthentication } from './authentication.ts'
 import { openBlob } from './blob-transfer.ts'
@@ -65,6 +65,9 @@ export interface ParentRepository extends ContentSource {
   attributes(signal: AbortSignal): Promise<RepositoryAttributes | 'unsupported' | undefined>
   tagEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<TagEntry>
   manifestEntries(signal: AbortSignal, order?: EntryOrder): AsyncIterable<ManifestEntry>
+  /** One of them, as it is now. Undefined: ACR says that it is not there. */
+  tagEntry(tag: string, signal: AbortSignal): Promise<TagEntry | undefined>
+  manifestEntry(digest: Digest, signal: AbortSignal): Promise<ManifestEntry | undefined>
   /** For changes. They are made by its own signal, for a copy asks it many things. */
   target(options: ParentTargetOptions): ParentTarget
 }
@@ -123,6 +126,8 @@ function repository(link: ParentLink, metadata: Metadata, name: string): ParentR
     attributes: (signal) => metadata.attributes(name, signal),
     tagEntries: (signal, order) => metadata.tagEntries(name, signal, order),
     manifestEntries: (signal, order) => metadata.manifestEntries(name, signal, order),
+    tagEntry: (tag, signal) => metadata.tagEntry(name, formatReference(tagReference(tag)), signal),
+    manifestEntry: (digest, signal) => metadata.manifestEntry(name, digest, signal),
     target: (options) => {
       const isAcr = async (signal: AbortSignal) => (await metadata.attributes(name, signal)) !== 'unsupported'
       return createParentTarget(link, name, isAcr, options)

@@ -1,3 +1,4 @@
+import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import { unlessNew } from '../parent/parent-target.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
@@ -6,6 +7,7 @@ import type { OutboundRecord } from './outbound.ts'
 import { inParallel } from './places.ts'
 import { detailOf, isLinkFailure } from './problems.ts'
 import type { NewDetail } from './status.ts'
+import type { ParentPlace } from './steps.ts'
 
 const parallelQuestions = 8
 
@@ -25,6 +27,29 @@ export async function askAbove(
     digest ? repository.resolveDigest(digest, signal) : repository.resolveTag(reference, signal)
   )
   return found?.digest ?? null
+}
+
+/** The same with its creation (`sinceAbove`), in one request too where the parent has ACR's metadata. */
+export async function askCreation(
+  repository: ParentRepository,
+  reference: string,
+  signal: AbortSignal
+): Promise<ParentPlace> {
+  try {
+    const digest = parseDigest(reference)
+    if (!digest) {
+      const tag = await repository.tagEntry(reference, signal)
+      return { parent: tag?.digest ?? null, since: tag?.lastUpdateTime }
+    }
+    const manifest = await repository.manifestEntry(digest, signal)
+    return { parent: manifest ? digest : null, since: manifest?.createdTime }
+  } catch (error) {
+    signal.throwIfAborted()
+    // What may pass is waited for: without the time somebody's push might be deleted.
+    if (!(error instanceof ParentError) || error.retryable || isLinkFailure(error)) throw error
+    // It tells this in its lists alone: what is there now it says as every registry does.
+    return { parent: await askAbove(repository, reference, signal) }
+  }
 }
 
 /** Of what changed here, the references that the view does not tell. What the parent has refused is not asked for again. */

@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { ConflictError } from '../storage/record-store.ts'
-import { askAbove } from './ask-above.ts'
+import { askAbove, askCreation } from './ask-above.ts'
 import { type ExecuteContext, execute } from './execute.ts'
 import { inParallel } from './places.ts'
 import type { SyncStep } from './plan.ts'
@@ -10,7 +10,7 @@ import { removableManifests } from './removals.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { MovedAboveError } from './send.ts'
 import type { NewDetail } from './status.ts'
-import { isRemoval, type PlannedStep, planReference } from './steps.ts'
+import { isRemoval, type ParentPlace, type PlannedStep, planReference } from './steps.ts'
 
 export interface FailedStep {
   readonly planned: PlannedStep
@@ -102,14 +102,20 @@ async function planAgain(
   signal: AbortSignal
 ): Promise<PlannedStep> {
   const { bases, outbound, parent } = context
-  const above = await askAbove(parent.repository(repository), reference, signal)
   const base = await bases.get(repository, reference)
+  const above = parent.repository(repository)
+  // Hours may have gone by since the look, and a deletion is the one step that cannot be made good again.
+  const isTelling = step.kind === 'removeAbove' && base?.since !== undefined
+  const now: ParentPlace = isTelling
+    ? await askCreation(above, reference, signal)
+    : { parent: await askAbove(above, reference, signal) }
+  const known = now.parent === seen ? since : undefined
   const record = await outbound.get(repository, reference)
   const planned = await planReference(
     { ...context, wants: job.wants },
     { repository, epoch, base, record },
     reference,
-    { parent: above, since: above === seen ? since : undefined }
+    { parent: now.parent, since: now.since ?? known }
   )
   // Whether a digest may be deleted above was decided with all tags in view.
   const isUnforeseen = planned.step.kind === 'removeAbove' && step.kind !== 'removeAbove'
