@@ -36,13 +36,19 @@ const parents: Readonly<Record<string, (t: TestContext) => Promise<Above>>> = {
 const remove = (site: TestSite, image = first) => site.registry.manifests.remove(repository, digestOf(image), client)
 const agree = (site: TestSite) => site.sync()
 
+/** Both sides hold two images, each with a tag. */
+async function openAgreed(t: TestContext, open: (t: TestContext) => Promise<Above>) {
+  const parent = await open(t)
+  await parent.put(repository, first, 'v1')
+  await parent.put(repository, second, 'v2')
+  const site = await openSite(t, parent.connection, [repository], { mode: 'ReadWrite' })
+  await agree(site)
+  return { parent, site }
+}
+
 for (const [kind, open] of Object.entries(parents)) {
   test(`${kind}: what a client deleted here comes back where it was deleted and pushed again above meanwhile`, async (t) => {
-    const parent = await open(t)
-    await parent.put(repository, first, 'v1')
-    await parent.put(repository, second, 'v2')
-    const site = await openSite(t, parent.connection, [repository], { mode: 'ReadWrite' })
-    await agree(site)
+    const { parent, site } = await openAgreed(t, open)
     for (const image of [first, second]) await remove(site, image)
     await parent.remove(repository, digestOf(first))
     await parent.put(repository, first, 'v1')
@@ -57,11 +63,7 @@ for (const [kind, open] of Object.entries(parents)) {
   })
 
   test(`${kind}: what was pushed again above while it was here is deleted there with a client's next deletion`, async (t) => {
-    const parent = await open(t)
-    await parent.put(repository, first, 'v1')
-    await parent.put(repository, second, 'v2')
-    const site = await openSite(t, parent.connection, [repository], { mode: 'ReadWrite' })
-    await agree(site)
+    const { parent, site } = await openAgreed(t, open)
     await parent.remove(repository, digestOf(first))
     await parent.put(repository, first, 'v1')
     await agree(site)
@@ -74,11 +76,7 @@ for (const [kind, open] of Object.entries(parents)) {
   })
 
   test(`${kind}: what went up from here does not come back after a deletion, whoever deleted it above before`, async (t) => {
-    const parent = await open(t)
-    await parent.put(repository, first, 'v1')
-    await parent.put(repository, second, 'v2')
-    const site = await openSite(t, parent.connection, [repository], { mode: 'ReadWrite' })
-    await agree(site)
+    const { parent, site } = await openAgreed(t, open)
     await parent.remove(repository, digestOf(first))
     const index = anIndex([first])
     await site.push(repository, index, 'mine')

@@ -77,7 +77,12 @@ function settle(state: ReferenceState): SyncStep {
 
 /** It went above and came back as it was: somebody there wants it. */
 function isMadeAnew({ baseSince, parentSince }: ReferenceState): boolean {
-  return baseSince !== undefined && parentSince !== undefined && baseSince !== parentSince
+  return areTwoPushes(baseSince, parentSince)
+}
+
+/** Of the same digest, by what the parent said of its creation (`sinceAbove`). What is unknown tells nothing. */
+export function areTwoPushes(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && other !== undefined && one !== other
 }
 
 function isChangedHere({ base, local }: ReferenceState): boolean {

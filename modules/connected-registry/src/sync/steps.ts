@@ -7,7 +7,7 @@ import type { Base } from './bases.ts'
 import { withoutUsed } from './client-content.ts'
 import { type ParentView, sinceAbove } from './look.ts'
 import { baseOf, type OutboundRecord } from './outbound.ts'
-import { plan, type ReferenceState, type SyncStep } from './plan.ts'
+import { areTwoPushes, plan, type ReferenceState, type SyncStep } from './plan.ts'
 
 /** One step with what it is about. `local` and `parent` are what the plan saw, and what the step insists on. */
 export interface PlannedStep {
@@ -140,8 +140,7 @@ function unlessTagged(planned: PlannedStep, { tagsAbove, bases, view }: Reposito
 }
 
 function isOther(base: Base | undefined, digest: Digest, since: string | undefined): boolean {
-  if (base?.digest !== digest) return true
-  return base.since !== undefined && since !== undefined && base.since !== since
+  return base?.digest !== digest || areTwoPushes(base.since, since)
 }
 
 /**
