@@ -1,7 +1,7 @@
 // Commits pairs of records until it is killed: `commit-records.ts <file> <first number>` prints each number once it is durable.
-import { writeSync } from 'node:fs'
 import { createSqliteRecordStore } from '../../../../modules/connected-registry/src/storage/sqlite.ts'
 import { pairOf } from '../pair-of-records.ts'
+import { print } from './print.ts'
 
 const [path = '', first = '0'] = process.argv.slice(2)
 const store = await createSqliteRecordStore(path)
@@ -12,7 +12,7 @@ async function commitOn(): Promise<never> {
     const number = next++
     const { left, right } = pairOf(number)
     await store.commit({ put: [left, right, ['last', number]], expect: [[left[0], undefined]] })
-    writeSync(1, `${number}\n`)
+    await print(number)
   }
 }
 

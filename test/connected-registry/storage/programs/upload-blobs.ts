@@ -1,10 +1,10 @@
 // Uploads blobs until it is killed: `upload-blobs.ts <data volume> <first number>` prints each number once it is committed.
-import { writeSync } from 'node:fs'
 import { digestOf } from '../../../../modules/connected-registry/src/protocol/digest.ts'
 import { createFilesystemBlobStore } from '../../../../modules/connected-registry/src/storage/filesystem.ts'
 import { storePaths } from '../../../../modules/connected-registry/src/storage/layout.ts'
 import { inChunks } from '../../../contracts/blob-content.ts'
 import { numberedBlob } from '../numbered-blob.ts'
+import { print } from './print.ts'
 
 const [dataVolume = '', first = '0'] = process.argv.slice(2)
 const store = await createFilesystemBlobStore(storePaths(dataVolume))
@@ -27,7 +27,7 @@ async function uploadOn(): Promise<never> {
       await store.append(id, inChunks(bytes.subarray(from, to), 40_000), { at: from, sparse: number % 3 === 2 })
     }
     await store.commit(id, digestOf(bytes))
-    writeSync(1, `${number}\n`)
+    await print(number)
   }
 }
 
