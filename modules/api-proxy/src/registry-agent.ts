@@ -1,5 +1,6 @@
 import { Agent, type ClientRequestArgs } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { connectHeard } from './heard-socket.ts'
 
 export class ConnectTimeoutError extends Error {
   override readonly name = 'ConnectTimeoutError'
@@ -19,7 +20,7 @@ export class RegistryAgent extends Agent {
   }
 
   override createConnection({ host, port }: ClientRequestArgs): Socket {
-    const socket = connect({ host: host ?? undefined, port: Number(port), noDelay: true, keepAlive: true })
+    const socket = connectHeard({ host: host ?? undefined, port: Number(port), noDelay: true, keepAlive: true })
     return connectInTime(socket, this.#connectTimeoutMs)
   }
 }
