@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { discardBody } from '../../../modules/connected-registry/src/http/request-body.ts'
 import { basic, serveRegistry } from './served-registry.ts'
 
 test('a small body that is refused is heard out before the answer, as containerd needs it', async (t) => {
@@ -32,4 +35,32 @@ test('a large body that is refused is answered at once', async (t) => {
   const [answer] = (await once(socket, 'data')) as [Buffer]
 
   assert.match(answer.toString(), /^HTTP\/1\.1 403 /)
+})
+
+test('who goes on sending what was refused is not cut off before it had time to read why', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  let isOver = false
+  const server = createServer(async (asked, answer) => {
+    answer.writeHead(403, { 'content-length': 6 }).write('denied')
+    await discardBody(asked, { bytes: 1_000, milliseconds: 1_000 })
+    isOver = true
+    answer.end()
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.after(() => socket.destroy())
+
+  socket.write(`PATCH / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${2 ** 30}\r\n\r\n`)
+  socket.write(Buffer.alloc(100_000))
+  await once(
+    socket.on('error', () => undefined),
+    'data'
+  )
+  for (let turn = 0; turn < 20; turn++) await immediate()
+  const wasOver = isOver
+  t.mock.timers.tick(1_000)
+  for (let turn = 0; turn < 5; turn++) await immediate()
+
+  assert.deepEqual({ wasOver, isOver }, { wasOver: false, isOver: true })
 })

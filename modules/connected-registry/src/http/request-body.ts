@@ -17,7 +17,7 @@ export function hasSmallBody(request: IncomingMessage): boolean {
 
 /**
  * Lets an unwanted body run out for a moment. A socket that is closed under a sender is reset, and the answer that is
- * already on its way would be lost with it.
+ * already on its way would be lost with it. So a sender of more than is read here waits, and has the rest of the time to read.
  */
 export function discardBody(request: IncomingMessage, limit = { bytes: 2 ** 20, milliseconds: 1000 }): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -26,7 +26,7 @@ export function discardBody(request: IncomingMessage, limit = { bytes: 2 ** 20, 
   let left = limit.bytes
   request.on('data', (chunk: Uint8Array) => {
     left -= chunk.length
-    if (left < 0) resolve()
+    if (left < 0) request.pause()
   })
   request.once('end', resolve)
   request.once('close', resolve)
