@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { finished, pipeline } from 'node:stream/promises'
@@ -151,16 +152,44 @@ test('an early refusal reaches a client that is still sending, and the connectio
   assert.match(next, /^HTTP\/1\.1 200 /)
 })
 
-test('a client that goes on sending after its answer is cut off', async (t) => {
+test('a client whose connection ends with an early refusal may send the rest', async (t) => {
   const registry = await aRegistry(t, (_, answer) => answer.writeHead(403, { 'content-length': 6 }).end('denied'))
-  const door = await aDoor(t, registry.port, { limits: { lingerMs: 20 } })
-  const client = await openSocket(t, door.port)
+  const door = await aDoor(t, registry.port)
+  const client = connect({ port: door.port, host: '127.0.0.1', allowHalfOpen: true })
+  t.after(() => client.destroy())
 
-  client.write('PATCH /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n')
-  client.resume()
+  client.write('PATCH /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n')
+  client.write(Buffer.alloc(1_000_000))
+  let refusal = ''
+  client.on('data', (part) => {
+    refusal += part
+  })
+  await once(client, 'end')
+  const sent = Promise.withResolvers<void>()
+  client.write(Buffer.alloc(2_000_000), (error) => (error ? sent.reject(error) : sent.resolve()))
 
-  await once(client, 'close')
+  assert.match(refusal, /^HTTP\/1\.1 403 .*Connection: close\r\n.*denied$/s)
+  await sent.promise
 })
+
+for (const connection of ['keep-alive', 'close']) {
+  test(`a client that goes on sending after its answer is cut off (${connection})`, async (t) => {
+    const registry = await aRegistry(t, (_, answer) => answer.writeHead(403, { 'content-length': 6 }).end('denied'))
+    const door = await aDoor(t, registry.port, { limits: { lingerMs: 20 } })
+    const client = connect({ port: door.port, host: '127.0.0.1', allowHalfOpen: true })
+    t.after(() => client.destroy())
+
+    client.write(`PATCH /v2/ HTTP/1.1\r\nHost: a\r\nConnection: ${connection}\r\nContent-Length: 3000000\r\n\r\n`)
+    await once(
+      client.resume().on('error', () => undefined),
+      'end'
+    )
+    while (!client.destroyed) {
+      client.write('more')
+      await immediate()
+    }
+  })
+}
 
 function* megabytes(count: number): Generator<Buffer> {
   for (let i = 0; i < count; i++) yield Buffer.alloc(megabyte, `${i} megabytes `)

@@ -50,6 +50,7 @@ export function createConnections(lingerMs: number): Connections {
       connection.socket = request.socket
       connection.exchanges += 1
       if (isClosing) response.setHeader('connection', 'close')
+      response.prependOnceListener('finish', () => keepFromClosing(request))
       response.on('close', () => readRest(request, lingerMs, () => ended(connection)))
     },
     closeIdle() {
@@ -66,9 +67,20 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
 }
 
+/** Where a connection is to end with an answer, Node would close it at once, whatever of the request is still to come. */
+function keepFromClosing({ complete, socket }: IncomingMessage): void {
+  if (!complete) socket.destroySoon = () => void socket.end()
+}
+
+function closeIfEnded(socket: Socket): void {
+  Reflect.deleteProperty(socket, 'destroySoon')
+  if (socket.writableEnded) socket.destroySoon()
+}
+
 function readRest(request: IncomingMessage, limitMs: number, done: () => void): void {
   const { socket } = request
   if (request.complete || socket.destroyed) {
+    closeIfEnded(socket)
     done()
     return
   }
@@ -84,6 +96,7 @@ function readRest(request: IncomingMessage, limitMs: number, done: () => void): 
     clearTimeout(timer)
     forget()
     socket.off('close', over)
+    closeIfEnded(socket)
     done()
   }
 }
