@@ -151,7 +151,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
       readiness,
       loginServer,
       refuses: drain.refuses,
-      clientCertificates: clientAuthorities && config.clientCertificates,
+      clientCertificates: clientAuthorities && (() => clientAuthorities.pems && config.clientCertificates),
       log
     })
     reporting.use({ ...opened, isTwinAwaited })

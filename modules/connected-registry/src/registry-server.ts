@@ -22,7 +22,7 @@ export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
   readonly onRequest: RequestListener
   /** Undefined: plain HTTP. */
   readonly certificate?: Pick<ServerCertificate, 'current' | 'onChange'> | undefined
-  /** Whose certificates clients are asked for; undefined: they are not. */
+  /** Whose certificates clients are asked for; as long as it has none, and where it is undefined, they are not. */
   readonly clientAuthorities?: Pick<Authorities, 'pems' | 'onChange'> | undefined
   /** How long what is under way may take to end. */
   readonly drainMs: number
@@ -63,14 +63,18 @@ function createSecureServer(
   // As late as that: without a certificate it need not be in memory.
   const https = process.getBuiltinModule('node:https')
   let shown = current
-  const context = () => ({
-    ...tlsOptions,
-    ...(clientAuthorities && { ...asksClients, ca: [...(clientAuthorities.pems ?? [])] }),
-    ...(shown && pemOf(shown))
-  })
-  const server = https.createServer({ ...serverOptions, ...context() }, onRequest)
-  // Whatever is not named here again falls back to Node's defaults.
-  const renew = () => server.setSecureContext(context())
+  const asks = () => (clientAuthorities?.pems ? asksClients : {})
+  const context = () => {
+    const ca = clientAuthorities?.pems
+    return { ...tlsOptions, ...(ca && { ca: [...ca] }), ...(shown && pemOf(shown)) }
+  }
+  const server = https.createServer({ ...serverOptions, ...asks(), ...context() }, onRequest)
+  function renew(): void {
+    // Whatever is not named here again falls back to Node's defaults.
+    server.setSecureContext(context())
+    // Whether clients are asked is no part of it: each connection takes it from the server itself.
+    Object.assign(server, asks())
+  }
   clientAuthorities?.onChange(renew)
   onChange((pair) => {
     shown = pair

@@ -9,8 +9,8 @@ import { followWorkloadCertificate } from './workload-certificate.ts'
 export interface ServerProtection {
   /** Undefined: plain HTTP. */
   readonly certificate: ServerCertificate | undefined
-  /** Whose certificates clients are asked for; undefined: they are not. */
-  readonly clientAuthorities: Authorities | undefined
+  /** Whose certificates clients are asked for; as long as it has none, and where it is undefined, they are not. */
+  readonly clientAuthorities: Pick<Authorities, 'pems' | 'onChange'> | undefined
   /** What is wrong with any of it. */
   details(): readonly NewDetail[]
   close(): void
@@ -32,15 +32,22 @@ export async function protectServer(config: Config, options: ProtectionOptions):
       ? followWorkloadCertificate({ ...options, loginServer })
       : await followServerCertificate({ ...options, folder })
   const clients = await followClientAuthorities(folder, options)
-  // Node's server asks for certificates from its start on, or never.
-  const isAsking = clients.pems !== undefined
+  // Whoever comes later has to be right once: of one that is not yet, nobody is shut out.
+  let isAsking = clients.pems !== undefined
+  clients.onChange(() => {
+    isAsking = true
+  })
   return {
     certificate,
-    clientAuthorities: certificate && isAsking ? clients : undefined,
+    clientAuthorities: certificate && {
+      get pems() {
+        return isAsking ? clients.pems : undefined
+      },
+      onChange: clients.onChange
+    },
     details() {
-      const idle = clients.pems && idleReason(certificate, isAsking)
-      const idleDetail = idle === undefined ? [] : [clientDetail(`${folder}: client-ca.crt ${idle}`)]
-      return [...idleDetail, ...(clients.problem ? [clients.problem] : []), ...(certificate?.details() ?? [])]
+      const idle = clients.pems && !certificate ? [idleDetail(folder)] : []
+      return [...idle, ...(clients.problem ? [clients.problem] : []), ...(certificate?.details() ?? [])]
     },
     close() {
       clients.close()
@@ -57,11 +64,7 @@ async function followClientAuthorities(folder: string, { log, lookMs, onChange }
   return clients
 }
 
-function idleReason(certificate: ServerCertificate | undefined, isAsking: boolean): string | undefined {
-  if (!certificate) return 'does nothing without tls.crt and tls.key, for this registry speaks plain HTTP'
-  return isAsking ? undefined : 'was not there at the start: clients are asked for certificates after a restart'
-}
-
-function clientDetail(description: string): NewDetail {
-  return { type: 'Settings', code: 'CLIENT_CA_REFUSED', description }
+function idleDetail(folder: string): NewDetail {
+  const reason = 'does nothing without tls.crt and tls.key, for this registry speaks plain HTTP'
+  return { type: 'Settings', code: 'CLIENT_CA_REFUSED', description: `${folder}: client-ca.crt ${reason}` }
 }

@@ -8,9 +8,10 @@ import { isHealthPath } from './health.ts'
 export type ClientCertificates = 'required' | 'optional'
 
 /** Refuses, by 403 and in words, what the handshake let through: a client whose handshake fails is told nothing of use. */
-export function checkClientCertificate(kind: ClientCertificates): Middleware {
+export function checkClientCertificate(asked: () => ClientCertificates | undefined): Middleware {
   return (ctx, next) => {
-    const flaw = isHealthPath(ctx.path) ? undefined : flawOf(ctx.req, kind)
+    const kind = asked()
+    const flaw = kind === undefined || isHealthPath(ctx.path) ? undefined : flawOf(ctx.req, kind)
     if (flaw === undefined) return next()
     ctx.res.shouldKeepAlive = false
     throw new RegistryError('DENIED', undefined, flaw)

@@ -18,8 +18,8 @@ export interface HttpOptions extends RouteOptions {
   readonly loginServer?: string
   /** Left out: it never stops. */
   readonly refuses?: Refuses
-  /** Left out: clients are not asked for certificates. */
-  readonly clientCertificates?: ClientCertificates | undefined
+  /** Left out, or undefined: clients are not asked for certificates. */
+  readonly clientCertificates?: (() => ClientCertificates | undefined) | undefined
   readonly log: Log
 }
 

@@ -164,7 +164,7 @@ export const statusCodes = {
   CLIENT_CA_REFUSED: cause(
     'Settings',
     '`client-ca.crt` cannot be used: the former one stays in force; without one no client certificate is valid, or nobody is asked for one',
-    'the file; where it was not there at the start, a restart'
+    'the file'
   ),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set', 'set `connectionString`'),
