@@ -148,6 +148,33 @@ test('where no descriptor is left to bring a name to the disk, the upload has it
   assert.deepEqual(await blobs.commit(upload, digest), { digest, size: bytes.length })
 })
 
+test('where none is left to take it out of quarantine, a blob stays there and can be tried again', async (t) => {
+  const paths = storePaths(await temporaryFolder())
+  const limit = descriptorLimit(t)
+  const sync: FileSync = async (handle, what) => {
+    await syncFile(handle, what)
+    if (what === 'names' && armed) await limit.lower()
+  }
+  const blobs = await createFilesystemBlobStore(paths, { sync })
+  t.after(() => blobs.close())
+  const digest = digestOf(bytes)
+  let armed = false
+  await putBlob(blobs, bytes)
+  await blobs.quarantine(digest)
+  const upload = await blobs.beginUpload()
+  await blobs.append(upload, inChunks(bytes, 10_000), { at: 0 })
+
+  armed = true
+  const failed = await blobs.commit(upload, digest).catch(codeOf)
+  armed = false
+  await limit.raise()
+  const state = [failed, await blobs.stat(digest), [...blobs.quarantined]]
+
+  assert.deepEqual(state, ['EMFILE', undefined, [digest]])
+  assert.deepEqual(await blobs.commit(upload, digest), { digest, size: bytes.length })
+  assert.deepEqual([await blobs.stat(digest), [...blobs.quarantined]], [{ size: bytes.length }, []])
+})
+
 test('what the disk did not take counts as missing after a restart, when nobody knows any more', async () => {
   const folder = await temporaryFolder()
   const sync = () => Promise.reject(Object.assign(new Error('EIO: fsync'), { code: 'EIO' }))

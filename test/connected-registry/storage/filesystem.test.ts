@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { appendFile, mkdir, readdir, readFile, readlink, stat, truncate, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type Digest, digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
+import { type FileSync, syncFile } from '../../../modules/connected-registry/src/storage/durable-files.ts'
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
 import { blobPath, storePaths } from '../../../modules/connected-registry/src/storage/layout.ts'
 import { StoreError } from '../../../modules/connected-registry/src/storage/store-error.ts'
@@ -98,6 +100,26 @@ test('what a crash left of an upload that was over is swept at the next start', 
 
   assert.equal(await reopened.uploadState(over), undefined)
   assert.deepEqual(await readdir(paths.uploads), [id])
+})
+
+test('what a kill left in its place, its name not yet on the disk, is brought there before it is shown', async (t) => {
+  const paths = storePaths(await temporaryFolder())
+  const first = await createFilesystemBlobStore(paths)
+  const digest = await putBlob(first, randomBytes('left', 1_000))
+  await first.close()
+  // Such a kill leaves the folder of the upload, without the data.
+  await mkdir(join(paths.uploads, randomUUID()))
+  const synced: string[] = []
+  const sync: FileSync = async (handle, what) => {
+    synced.push(`${what} ${await readlink(`/proc/self/fd/${handle.fd}`)}`)
+    return syncFile(handle, what)
+  }
+
+  const blobs = await createFilesystemBlobStore(paths, { sync })
+  t.after(() => blobs.close())
+
+  assert.deepEqual(synced, [`names ${dirname(blobPath(paths.blobs, digest))}`])
+  assert.deepEqual(await readdir(paths.uploads), [])
 })
 
 test('an upload that is given up leaves nothing, though its ranges are noted beside it', async (t) => {

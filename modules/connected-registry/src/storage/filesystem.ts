@@ -35,7 +35,7 @@ export async function createFilesystemBlobStore(
 ): Promise<BlobStore> {
   await makeWritableDirectory(paths.uploads)
   for (const algorithm of algorithms) await makeWritableDirectory(join(paths.blobs, algorithm))
-  await sweepUploads(paths.uploads)
+  await sweepUploads(paths, sync)
 
   const hashing = createHashing({ onLost: onThreadLost })
   const means = { blocks: createBlocks(), earlySyncs: createEarlySyncPlaces(), hashing, sync }
@@ -94,7 +94,6 @@ export async function createFilesystemBlobStore(
       if (isFresh) await settle(upload.data, path, digest)
       // An earlier process may have died before it came to this.
       else await syncDirectory(dirname(path), sync)
-      await dropQuarantined(digest)
     })
   }
 
@@ -103,7 +102,7 @@ export async function createFilesystemBlobStore(
     unsettled.add(digest)
     try {
       await rename(data, path)
-      await syncDirectory(dirname(path), sync).catch(async (error: unknown) => {
+      await settled(path, digest).catch(async (error: unknown) => {
         await rename(path, data)
         throw error
       })
@@ -112,8 +111,17 @@ export async function createFilesystemBlobStore(
     }
   }
 
+  async function settled(path: string, digest: Digest): Promise<void> {
+    await syncDirectory(dirname(path), sync)
+    await dropQuarantined(digest)
+  }
+
+  /** It counts until its going is on the disk: else the power might fail, and what came anew would be hidden. */
   async function dropQuarantined(digest: Digest): Promise<void> {
-    if (quarantined.delete(digest)) await removeFile(quarantinePath(paths.quarantine, digest))
+    if (!quarantined.has(digest)) return
+    await rm(quarantinePath(paths.quarantine, digest), { force: true })
+    await syncDirectory(paths.quarantine)
+    quarantined.delete(digest)
   }
 
   /** When the power fails it may keep both names: the one in quarantine counts, and a blob that comes anew takes the other. */
@@ -228,11 +236,22 @@ async function* listBlobs(folder: string, algorithm: Algorithm): AsyncIterable<D
   }
 }
 
-/** Folders without data are what a crash leaves of an upload that was over. */
-async function sweepUploads(folder: string): Promise<void> {
-  for (const id of await foldersOf(folder)) {
-    if (!uploadId.test(id) || (await sizeOf(join(folder, id, 'data'))) !== undefined) continue
-    await rm(join(folder, id), { recursive: true })
+/**
+ * Folders without data are what a crash leaves of an upload that was over. Its data may just have come to its place, where the
+ * next request finds it: so its name must be on the disk first.
+ */
+async function sweepUploads({ uploads, blobs }: ContentPaths, sync: FileSync): Promise<void> {
+  const over: string[] = []
+  for (const id of await foldersOf(uploads)) {
+    if (uploadId.test(id) && (await sizeOf(join(uploads, id, 'data'))) === undefined) over.push(join(uploads, id))
+  }
+  if (over.length > 0) for await (const folder of blobFolders(blobs)) await syncDirectory(folder, sync)
+  for (const folder of over) await rm(folder, { recursive: true })
+}
+
+async function* blobFolders(blobs: string): AsyncIterable<string> {
+  for (const algorithm of algorithms) {
+    for (const prefix of await foldersOf(join(blobs, algorithm))) yield join(blobs, algorithm, prefix)
   }
 }
 
