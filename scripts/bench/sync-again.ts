@@ -23,8 +23,13 @@ const layers = 20
 const changing = 2
 /** Our rounds come by the minute. */
 const mostRounds = 3
-/** Before a round of ours the machine is made as skopeo finds it. */
-const settleMs = 4_000
+const minuteMs = 60_000
+/** Skopeo's turn is in the middle between two rounds of ours: both find programs that have rested as long. */
+const halfMs = minuteMs / 2
+/** Before either the machine is settled; three seconds later its memory may have gone back to the host again. */
+const settleMs = 2_000
+/** To push what changed. */
+const pushMs = 10_000
 
 /** What a store costs that holds most of it, or all, already. */
 export async function measureSyncAgain({ place, scale, rounds, until, progress }: SyncPart): Promise<readonly Fact[]> {
@@ -42,15 +47,21 @@ export async function measureSyncAgain({ place, scale, rounds, until, progress }
   const clientTokens = [{ ...token, actions: ['repositories/*/content/read'] }]
   const at = { place: join(place, 'site'), parent: parent.host, repositories: [repository], port }
   const module = await startModule({ ...at, more: { logLevel: 'Debug', clientTokens } })
-  const prepared = () => settle(place, changing * layerSize)
+
+  async function preparedFor(time: number): Promise<void> {
+    await waitUntil(time - settleMs)
+    await settle(place, changing * layerSize)
+  }
 
   async function change(image: BuiltImage): Promise<readonly [own: number, theirs: number]> {
+    const next = await nextRoundAt(port)
+    const round = next - Date.now() < halfMs + pushMs ? next + minuteMs : next
     await push(image, copiedRepository, repository)
-    await prepared()
+    await preparedFor(round - halfMs)
+    await waitUntil(round - halfMs)
     const theirs = await copy()
     await push(image, repository, copiedRepository)
-    await pause(Math.max(0, (await nextRoundAt(port)) - Date.now() - settleMs))
-    await prepared()
+    await preparedFor(round)
     return [(await measured(module, 1)).ms / 1000, theirs.seconds]
   }
 
@@ -84,6 +95,11 @@ export async function measureSyncAgain({ place, scale, rounds, until, progress }
     await module.stop()
     await Promise.all([parent.stop(), target.stop()])
   }
+}
+
+/** `time`: milliseconds since the epoch. */
+async function waitUntil(time: number): Promise<void> {
+  await pause(Math.max(0, time - Date.now()))
 }
 
 /** When the module's next round is due, as its status says; milliseconds since the epoch. */
