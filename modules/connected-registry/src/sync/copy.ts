@@ -175,26 +175,32 @@ async function bringNamed(
 ): Promise<readonly Digest[]> {
   const { digest, mediaType } = stored.descriptor
   const manifest = parseManifest(stored.bytes, mediaType)
-  const copied: Digest[] = []
+  // Whoever waits for the same manifest is told the same.
+  const copied = new Set<Digest>()
   const { manifests } = manifest
   const wanted = await childrenToCopy(job, manifests, signal)
   await inFreePlaces(wanted, job.places, async (child) => {
-    copied.push(...(await copyTree(job, child.digest, signal, below)))
+    for (const each of await copyTree(job, child, signal, below)) copied.add(each)
   })
   await copyBlobs(job, manifest, signal)
-  await job.target.putManifest(stored, { sparse: wanted.length < manifests.length })
+  await job.target.putManifest(stored, { sparse: wanted.length < digestsOf(manifests).length })
   job.onManifest?.(stored.descriptor)
   return [...copied, digest]
 }
 
+/** Each once, however often it is named: an index of 4 MiB may name one child thirty thousand times. */
 async function childrenToCopy(job: CopyJob, manifests: readonly Descriptor[], signal: AbortSignal) {
-  const wanted = job.wants ? manifests.filter((child) => job.wants?.(child, manifests)) : manifests
+  const wanted = digestsOf(job.wants ? manifests.filter((child) => job.wants?.(child, manifests)) : manifests)
   if (!job.sparse) return wanted
-  const found: Descriptor[] = []
-  for (const child of wanted) {
-    if (await job.source.manifest({ kind: 'digest', digest: child.digest }, signal)) found.push(child)
+  const found: Digest[] = []
+  for (const digest of wanted) {
+    if (await job.source.manifest({ kind: 'digest', digest }, signal)) found.push(digest)
   }
   return found
+}
+
+function digestsOf(manifests: readonly Descriptor[]): readonly Digest[] {
+  return [...new Set(manifests.map(({ digest }) => digest))]
 }
 
 /** All at once: how many really run is the target's matter. The first failure is thrown when the others have ended. */
