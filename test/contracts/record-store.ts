@@ -183,6 +183,20 @@ export function recordStoreContract(name: string, create: (t: TestContext) => Pr
       )
     })
 
+    test('a hint that a commit is about to come changes nothing, whenever it is given', async (t) => {
+      const store = await create(t)
+
+      store.wake()
+      const committing = store.commit({ put: named({ a: 1 }) })
+      store.wake()
+      await committing
+      store.wake()
+
+      assert.deepEqual(await store.list('', { limit: 10 }), named({ a: 1 }))
+      await store.close()
+      store.wake()
+    })
+
     test('keys come in the order of their bytes', async (t) => {
       const store = await create(t)
       // UTF-16, JavaScript's own order, puts U+10000 before U+FFFD and U+E000.

@@ -17,7 +17,8 @@ function writer(t: TestContext, onCommit: string): GroupCommit {
       ${onCommit}
     })
     parentPort.postMessage({ kind: 'opened' })`
-  const commits = createGroupCommit(new Worker(program, { eval: true }), '/data/records.sqlite')
+  const startThread = () => new Worker(program, { eval: true })
+  const commits = createGroupCommit({ path: '/data/records.sqlite', startThread, restMs: 60_000 })
   t.after(() => commits.close())
   return commits
 }

@@ -1,7 +1,9 @@
 import { test } from 'node:test'
 import { killCommits, killRangedUploads, killUpdates, killUploads } from './kills.ts'
 
-test('records and half batches after fifty kills', (t) => killCommits(t, 50))
+test('records and half batches after fifty kills', (t) => killCommits(t, { kills: 50 }))
+
+test('the same where writers end and start between the commits', (t) => killCommits(t, { kills: 50, rests: true }))
 
 test('blobs after fifty kills', (t) => killUploads(t, 50))
 

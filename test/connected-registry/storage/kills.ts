@@ -26,12 +26,19 @@ async function runAndKill(t: TestContext, most: number, name: string, ...args: r
   return [...lines, ...(await program.kill())]
 }
 
+export interface KillCommitsOptions {
+  readonly kills: number
+  /** Writers end and start between the commits. */
+  readonly rests?: boolean
+}
+
 /** Nothing that was acknowledged is lost, and no batch is half there. */
-export async function killCommits(t: TestContext, kills: number): Promise<void> {
+export async function killCommits(t: TestContext, { kills, rests = false }: KillCommitsOptions): Promise<void> {
   const path = join(await temporaryFolder(), 'records.sqlite')
+  const [most, more] = rests ? [40, ['rests']] : [400, []]
 
   for (let turn = 0; turn < kills; turn++) {
-    const acknowledged = await runAndKill(t, 400, 'commit-records.ts', path, String(turn * 100_000))
+    const acknowledged = await runAndKill(t, most, 'commit-records.ts', path, String(turn * 100_000), ...more)
 
     const store = await createSqliteRecordStore(path)
     const found = wholePairs(store)

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
-import { createSqliteRecordStore } from '../../../modules/connected-registry/src/storage/sqlite.ts'
+import { createSqliteRecordStore, type SqliteOptions } from '../../../modules/connected-registry/src/storage/sqlite.ts'
 import { openWriter, storeError } from '../../../modules/connected-registry/src/storage/sqlite-database.ts'
 import { StoreError } from '../../../modules/connected-registry/src/storage/store-error.ts'
 import { persistentRecordStoreContract } from '../../contracts/record-restart.ts'
@@ -13,15 +13,16 @@ import { randomBytes } from '../../fixtures/random-bytes.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 recordStoreContract('sqlite', async (t) => (await openStore(t)).store)
-persistentRecordStoreContract('sqlite', openStore)
+persistentRecordStoreContract('sqlite', (t) => openStore(t))
+persistentRecordStoreContract('sqlite, its writer at rest', (t) => openStore(t, { restMs: 0 }))
 
-async function openStore(t: TestContext) {
+async function openStore(t: TestContext, options?: SqliteOptions) {
   const path = join(await temporaryFolder(), 'registry', 'records.sqlite')
-  let store = await createSqliteRecordStore(path)
+  let store = await createSqliteRecordStore(path, options)
   t.after(() => store.close())
   const reopen = async () => {
     await store.close()
-    store = await createSqliteRecordStore(path)
+    store = await createSqliteRecordStore(path, options)
     return store
   }
   return { store, path, reopen }

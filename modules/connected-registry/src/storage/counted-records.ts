@@ -49,6 +49,7 @@ export function countRecords(records: RecordStore): CountedRecords {
   return {
     get: records.get,
     list: records.list,
+    wake: records.wake,
     close: records.close,
     async commit(batch) {
       const changes = changesOf(batch)

@@ -27,6 +27,7 @@ export function createMemoryRecordStore(): RecordStore {
       for (const [key, value] of put) records.set(key, value)
       sortedKeys = undefined
     },
+    wake() {},
     async close() {}
   }
 }

@@ -5,6 +5,8 @@ export interface RecordStore {
   list(prefix: string, page: { readonly after?: string; readonly limit: number }): Awaitable<readonly Entry[]>
   /** Throws `ConflictError` and changes nothing where an `expect` does not hold. Batches are applied in the order of the calls. */
   commit(batch: Batch): Promise<void>
+  /** A commit is about to come: what it takes may be made ready meanwhile. A hint, which may be ignored and promises nothing. */
+  wake(): void
   close(): Promise<void>
 }
 

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Failure, Outcome, WriterReply, WriterRequest } from './group-commit.ts'
 import { type StoredBatch, type StoredValue, sameValue } from './record-values.ts'
 import { openWriter, storeError } from './sqlite-database.ts'
+import type { Failure, Outcome, WriterReply, WriterRequest } from './writer-thread.ts'
 
 // The worker thread that owns the connection which writes: SQLite blocks while the disk syncs, and checkpoints run here too.
 

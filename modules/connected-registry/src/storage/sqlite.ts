@@ -10,16 +10,25 @@ import { openReader, storeError } from './sqlite-database.ts'
 
 // A tag and what it points at take about a kilobyte.
 const keptBytes = 4 * 1024 * 1024
+// A thread holds 6 MiB. It ends before memory is given back at rest (`edge-module/src/rest.ts`), so that what it leaves goes too.
+const writerRestMs = 5_000
+
+export interface SqliteOptions {
+  /** How long the writer must have had nothing to do before it ends. */
+  readonly restMs?: number
+}
 
 /**
  * Records in one SQLite file. `get` and `list` answer at once, by prepared statements on this thread; commits are synced by a
- * worker thread. A look-up costs some system calls, so `get` keeps what it reads until a commit touches it: one process owns
- * the file (`store-lock.ts`). Throws StoreError where the file is damaged, of a later release, or cannot be written.
+ * worker thread, which ends after `restMs` without any. A look-up costs some system calls, so `get` keeps what it reads until a
+ * commit touches it: one process owns the file (`store-lock.ts`). Throws StoreError where the file is damaged, of a later release,
+ * or cannot be written.
  */
-export async function createSqliteRecordStore(path: string): Promise<RecordStore> {
+export async function createSqliteRecordStore(path: string, options: SqliteOptions = {}): Promise<RecordStore> {
+  const { restMs = writerRestMs } = options
   await makeWritableDirectory(dirname(path))
-  const worker = new Worker(new URL('./sqlite-writer.ts', import.meta.url), { workerData: { path } })
-  const writer = createGroupCommit(worker, path)
+  const startThread = () => new Worker(new URL('./sqlite-writer.ts', import.meta.url), { workerData: { path } })
+  const writer = createGroupCommit({ path, startThread, restMs })
   try {
     await writer.opened
     await syncDirectory(dirname(path))
@@ -62,6 +71,7 @@ function sqliteRecordStore(path: string, reader: DatabaseSync, writer: GroupComm
       return rows.map(([key, value]): Entry => [key as string, decodeValue(value as StoredValue)])
     },
     commit: (batch) => kept.during(keysOf(batch), () => writer.commit(encodeBatch(batch))),
+    wake: writer.wake,
     async close() {
       // The writer is the last to close: the last connection folds the write-ahead log into the file.
       if (reader.isOpen) reader.close()
