@@ -7,6 +7,7 @@ import { createMemoryBlobStore } from '../../../modules/connected-registry/src/s
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import { inChunks } from '../../contracts/blob-content.ts'
 import { randomBytes } from '../../fixtures/random-bytes.ts'
+import { counted } from '../storage/counted.ts'
 import { media, openRegistry } from './open-registry.ts'
 import { begin, recordsOf, refusal } from './upload-names.ts'
 
@@ -73,6 +74,23 @@ test('a place is free again where a session could not be begun', async (t) => {
   isBroken = false
 
   assert.equal(await uploads.size(await begin(uploads)), 0)
+})
+
+test('the records get ready for the end of an upload before its content is put in its place', async () => {
+  const calls: string[] = []
+  const note = (name: string) => void calls.push(name)
+  const blobs = counted(createMemoryBlobStore(), note, 'blobs: ')
+  const records = counted(createMemoryRecordStore(), note, 'records: ')
+  const { uploads } = await createRegistry({ blobs, records })
+  const bytes = randomBytes('late', 10)
+  const name = await begin(uploads)
+  await uploads.append(name, inChunks(bytes, 10))
+  calls.length = 0
+
+  await uploads.finish(name, digestOf(bytes))
+
+  const inOrder = calls.filter((call) => ['records: wake', 'blobs: commit', 'records: commit'].includes(call))
+  assert.deepEqual(inOrder, ['records: wake', 'blobs: commit', 'records: commit'])
 })
 
 test('what nobody goes on with for a day is gone: sessions, leftovers without one, sessions without bytes', async (t) => {

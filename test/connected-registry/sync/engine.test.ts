@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Digest, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import { anImage, type BuiltImage } from '../../fixtures/image-builder.ts'
 import { openCloud } from './parents.ts'
 import { openSite } from './site.ts'
@@ -120,4 +121,21 @@ test('of a part only that is looked at, and of the whole again while something i
   cloud.faults.clear()
   assert.equal((await part())?.result, 'Succeeded')
   assert.equal(await site.tag(first, 'latest'), digestOf(two))
+})
+
+test('the store is told of a round that has something to do while content comes, and of no other', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', [first])
+  cloud.contents.put(first, one, 'latest')
+  let woken = 0
+  const records = { ...createMemoryRecordStore(), wake: () => void woken++ }
+  const site = await openSite(t, connection, [first], { records })
+
+  const coming = cloud.nextRequest(bytesOf(layerOf(one)))
+  const running = site.sync()
+  await coming
+  assert.equal(woken, 1)
+  await running
+  await site.sync()
+
+  assert.equal(woken, 1)
 })

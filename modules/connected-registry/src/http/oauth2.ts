@@ -6,6 +6,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { type Form, parseForm } from '../protocol/form.ts'
 import { GrantError } from '../protocol/grant-error.ts'
 import { parseTokenScopes, splitTokenScopes, type TokenScope } from '../protocol/token-scope.ts'
+import type { Registry } from '../registry/registry.ts'
 import { answerJson } from './answer.ts'
 import { addressOf, basicLogin, basicRequired } from './authentication.ts'
 import type { Handler } from './handler.ts'
@@ -21,7 +22,7 @@ const formLimits = { bytes: 64 * 1024, idleMs: 5000, totalMs: 15_000 } as const
  * GET /acr/oauth2/token?service=&scope=&account=&offline_token=: an access token for a name and a password. What is not granted is
  * left out. `service` is what the client called us, `account` what it calls itself; both decide nothing. (ACR, "On the connected registry")
  */
-export function getAccessToken(access: Access, mode: () => Mode): Handler {
+export function getAccessToken(access: Access, mode: () => Mode, registry: Pick<Registry, 'wake'>): Handler {
   return async (ctx) => {
     const scopes = scopesIn(ctx.query.scope ?? [])
     if (!scopes) throw new RegistryError('TOO_LARGE', { limit: scopeLimit }, tooManyScopes)
@@ -29,6 +30,7 @@ export function getAccessToken(access: Access, mode: () => Mode): Handler {
     const offline = ctx.query.offline_token === 'true'
     const issued = login && (await access.issue(login, { scopes, mode: mode(), offline }))
     if (!issued) throw basicRequired(ctx, new RegistryError('UNAUTHORIZED'))
+    if (mode() === 'ReadWrite' && isToChange(scopes)) registry.wake()
     answerToken(ctx, issued)
   }
 }
@@ -37,7 +39,7 @@ export function getAccessToken(access: Access, mode: () => Mode): Handler {
  * POST /acr/oauth2/token with `grant_type=password` (`username`, `password`) or `grant_type=refresh_token` (`refresh_token`), `scope`,
  * `access_type=offline` for a refresh token: the same answer. Failures in OAuth2's shape (token specification, "OAuth2").
  */
-export function postAccessToken(access: Access, mode: () => Mode): Handler {
+export function postAccessToken(access: Access, mode: () => Mode, registry: Pick<Registry, 'wake'>): Handler {
   return async (ctx) => {
     const form = parseForm(await readBody(ctx, formLimits))
     if (!form) throw new GrantError('invalid_request', 'the form is not UTF-8')
@@ -47,6 +49,7 @@ export function postAccessToken(access: Access, mode: () => Mode): Handler {
     const offline = form.one('access_type') === 'offline'
     const issued = await access.issue(grant, { scopes, mode: mode(), offline })
     if (!issued) throw basicRequired(ctx, new GrantError('invalid_grant', 'the credentials are not valid'))
+    if (mode() === 'ReadWrite' && isToChange(scopes)) registry.wake()
     answerToken(ctx, issued)
   }
 }
@@ -76,6 +79,11 @@ function required(form: Form, name: string): string {
 /** Undefined: too many. They are counted before they are read. */
 function scopesIn(texts: string | readonly string[]): readonly TokenScope[] | undefined {
   return splitTokenScopes(texts).length > scopeLimit ? undefined : parseTokenScopes(texts)
+}
+
+/** Its first request is on its way when the client has the answer. */
+function isToChange(scopes: readonly TokenScope[]): boolean {
+  return scopes.some(({ type, actions }) => type === 'repository' && actions.some((action) => action !== 'pull'))
 }
 
 function answerToken(ctx: Context, { accessToken, lifetimeSeconds, issuedAt, refreshToken }: IssuedToken): void {

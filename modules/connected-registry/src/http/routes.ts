@@ -60,8 +60,8 @@ export function routes(options: RouteOptions): readonly Route[] {
       needs: 'content/read',
       handle: getReferrers(registry.referrers)
     },
-    { method: 'get', path: token, needs: 'nothing', handle: getAccessToken(access, mode) },
-    { method: 'post', path: token, needs: 'nothing', handle: postAccessToken(access, mode) },
+    { method: 'get', path: token, needs: 'nothing', handle: getAccessToken(access, mode, registry) },
+    { method: 'post', path: token, needs: 'nothing', handle: postAccessToken(access, mode, registry) },
     { method: 'post', path: '{/acr}/oauth2/exchange', needs: 'nothing', handle: refuseExchange },
     { method: 'get', path: '/status', needs: 'any token', handle: getStatus(status) },
     { method: 'get', path: '/healthz', needs: 'nothing', handle: getLiveness },
@@ -119,7 +119,8 @@ function gatewayRoutes(children: Children): readonly Route[] {
 export function createRouter(options: RouteOptions, known: KnownPaths = createKnownPaths()): KoaRouter {
   const router = new Router({ strict: true, sensitive: true })
   for (const { method, path, needs, handle } of routes(options)) {
-    const serve = guarded(needs, handle, options)
+    const changes = method !== 'get' && (needs === 'content/write' || needs === 'content/delete')
+    const serve = guarded(needs, changes ? waking(options.registry, handle) : handle, options)
     router[method](path, (ctx) => {
       const place = placeOf(ctx.path, ctx.params)
       if (method === 'get') known.note(ctx, (again) => serve(again, place))
@@ -127,4 +128,12 @@ export function createRouter(options: RouteOptions, known: KnownPaths = createKn
     })
   }
   return router
+}
+
+/** For a request that changes something: who may is known, and its body is still to come. */
+function waking(registry: Pick<Registry, 'wake'>, handle: Handler): Handler {
+  return (ctx, target) => {
+    registry.wake()
+    return handle(ctx, target)
+  }
 }

@@ -44,6 +44,7 @@ export async function createRegistry({
     referrers: createReferrers({ records }),
     metadata: createMetadata({ records }),
     garbage: createGarbage({ records, blobs, holds, policy, now }),
-    changes: log
+    changes: log,
+    wake: records.wake
   }
 }

@@ -20,6 +20,8 @@ export interface Registry {
   readonly metadata: Metadata
   readonly changes: Changes
   readonly garbage: Garbage
+  /** A change is about to come: the store may get ready while its content comes. A hint, which promises nothing. */
+  wake(): void
 }
 
 export interface Page {

@@ -53,6 +53,7 @@ export function createUnavailableRegistry(): Registry {
       since: unavailable,
       trim: unavailable,
       onChange: () => () => {}
-    }
+    },
+    wake: () => {}
   }
 }

@@ -122,6 +122,8 @@ export async function createUploads(deps: UploadsDeps): Promise<Uploads> {
     finish: (name, expected) =>
       sessions.alone(name, (session) =>
         linked.hold(expected, async () => {
+          // The content may have taken hours to come.
+          records.wake()
           const { digest, size } = await commit(session, expected)
           await linked.link(name.repository, { digest, mediaType }, { along: { remove: [keys.upload(name.id)] } })
           sessions.forget(session)

@@ -34,6 +34,7 @@ export async function carryOut(
 ): Promise<readonly FailedStep[]> {
   const { registry, board, log } = context
   const name = executing.repository
+  if (steps.length > 0) registry.wake()
   const failed = new Map<PlannedStep, NewDetail>()
   const run = async (planned: PlannedStep) => {
     signal.throwIfAborted()
