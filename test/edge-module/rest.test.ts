@@ -31,6 +31,17 @@ test('what the start left is collected as soon as there is nothing to do', (t) =
   assert.equal(engine.collections, 1)
 })
 
+test('looking at clocks and files is no work', (t) => {
+  const { engine, look } = anEngine(t)
+
+  for (const allocated of [120, 121.9]) {
+    engine.allocated = allocated
+    look()
+  }
+
+  assert.equal(engine.collections, 1)
+})
+
 test('a module that stays at rest is left alone, and one that did little', (t) => {
   const { engine, look } = anEngine(t)
   look()
