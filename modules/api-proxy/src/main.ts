@@ -1,7 +1,6 @@
 import { runModule } from '@connected-registry/edge-module/lifecycle.ts'
+import { load } from '@connected-registry/edge-module/loading.ts'
 import { createLog } from '@connected-registry/edge-module/log.ts'
-import { startApp } from './app.ts'
-import { readConfig } from './config.ts'
 
 const log = createLog({ module: 'api-proxy' })
 
@@ -11,5 +10,8 @@ runModule({
   name: 'api-proxy',
   log,
   drainTimeoutMs: 40_000,
-  start: async () => startApp({ config: readConfig(), log, drainMs: 30_000 })
+  async start() {
+    const [{ startApp }, { readConfig }] = await load(() => Promise.all([import('./app.ts'), import('./config.ts')]))
+    return startApp({ config: readConfig(), log, drainMs: 30_000 })
+  }
 })

@@ -1,9 +1,6 @@
-import { readEdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { runModule } from '@connected-registry/edge-module/lifecycle.ts'
+import { load } from '@connected-registry/edge-module/loading.ts'
 import { createLog } from '@connected-registry/edge-module/log.ts'
-import { startApp } from './app.ts'
-import { readConfig } from './config.ts'
-import { maintain } from './maintenance.ts'
 
 // main.ts                        the module
 // main.ts fsck | scrub           work on a store that no module has open
@@ -21,11 +18,19 @@ function run(): void {
     log,
     // More than the drain itself takes (`app.ts`), and less than the runtime waits (`StopTimeout` in deployments).
     drainTimeoutMs: 40_000,
-    start: async () => startApp({ config: readConfig(), edge: readEdgeEnvironment(), log })
+    async start() {
+      const [{ startApp }, { readConfig }, { readEdgeEnvironment }] = await load(importApp)
+      return startApp({ config: readConfig(), edge: readEdgeEnvironment(), log })
+    }
   })
 }
 
+function importApp() {
+  return Promise.all([import('./app.ts'), import('./config.ts'), import('@connected-registry/edge-module/env.ts')])
+}
+
 async function runCommand(name: string): Promise<void> {
+  const [{ maintain }, { readConfig }] = await Promise.all([import('./maintenance.ts'), import('./config.ts')])
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   process.exitCode = await maintain(name, {

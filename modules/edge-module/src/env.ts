@@ -49,6 +49,11 @@ const runtimeVariables = [
 ]
 const connectionStringVariables = ['EdgeHubConnectionString', 'EdgeModuleCACertificateFile']
 
+/** What Node itself was told, on its command line or by NODE_OPTIONS, as one text. */
+export function nodeFlags(env: Variables = process.env): string {
+  return [...process.execArgv, env.NODE_OPTIONS].join(' ')
+}
+
 /** undefined: not started by IoT Edge. The connection string wins, as in Microsoft's SDKs. Throws EnvironmentError. */
 export function readEdgeEnvironment(env: Variables = process.env): EdgeEnvironment | undefined {
   if (connectionStringVariables.some((name) => env[name])) return fromConnectionString(env)
