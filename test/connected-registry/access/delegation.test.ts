@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { authorize } from '../../../modules/connected-registry/src/access/authorize.ts'
 import type { Identity } from '../../../modules/connected-registry/src/access/tokens.ts'
+import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
+import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { aCloud, aDelegatingSite, type DelegatingSite, namesOf, reader } from './delegating.ts'
 import { aToken } from './some-tokens.ts'
 
@@ -69,6 +71,28 @@ test('one that was proved is let in without the parent, also after a restart, un
   site.advance(1)
   await assert.rejects(site.signIn(), tooMany)
   assert.deepEqual(site.waits, [2000], 'it is like a name never seen')
+})
+
+test('the store is told of a record that is to come while the parent says what it grants, and of none where it refuses', async (t) => {
+  const cloud = await aCloud(t)
+  const calls: string[] = []
+  const kept = createMemoryRecordStore()
+  const records: RecordStore = {
+    ...kept,
+    wake: () => void calls.push('wake'),
+    commit(batch) {
+      calls.push('commit')
+      return kept.commit(batch)
+    }
+  }
+  const site = await aDelegatingSite(t, cloud, { records })
+  calls.length = 0
+
+  assert.equal(await site.signIn(reader.name, 'wrong'), undefined)
+  assert.deepEqual(calls, [])
+  assert.equal(await site.signIn(), reader.name)
+
+  assert.deepEqual(calls, ['wake', 'commit'])
 })
 
 test('only the hash of a password is on record', async (t) => {

@@ -32,6 +32,8 @@ export interface Grant {
 export interface DelegatedTokens {
   find(name: string): DelegatedToken | undefined
   all(): readonly DelegatedToken[]
+  /** One is about to be put on record. A hint, as that of the record store. */
+  wake(): void
   /** Another array after each change. */
   put(token: DelegatedToken): Promise<void>
   /** Counts at once: a revoked token must not outlive a full disk. */
@@ -53,7 +55,9 @@ const recordShape = z.object({
 })
 const pageLimit = 100
 
-export async function loadDelegatedTokens(records: Pick<RecordStore, 'list' | 'commit'>): Promise<DelegatedTokens> {
+export async function loadDelegatedTokens(
+  records: Pick<RecordStore, 'list' | 'commit' | 'wake'>
+): Promise<DelegatedTokens> {
   const known = new Map<string, DelegatedToken>()
   for await (const record of everyRecord(records)) {
     const parsed = recordShape.safeParse(record)
@@ -67,6 +71,7 @@ export async function loadDelegatedTokens(records: Pick<RecordStore, 'list' | 'c
   return {
     find: (name) => known.get(name),
     all: () => list,
+    wake: records.wake,
     async put(token) {
       await records.commit({ put: [[keys.delegated(token.name), token as unknown as Json]] })
       known.set(token.name, token)

@@ -65,6 +65,7 @@ export function createProofs(options: ProofsOptions): Proofs {
     const asked = prover()
     if (!asked) return { kind: 'unknown' }
     if (!(await asked.isValid(credential, signal))) return { kind: 'refused' }
+    records.wake()
     const granted = await grantsFrom(asked, credential)
     const hash = await options.hash(credential.password)
     return inTurn(credential.name, () => note(asked, credential.name, hash, granted))
