@@ -227,7 +227,7 @@ async function bothDone(...work: readonly (Promise<void> | undefined)[]): Promis
 async function* listBlobs(folder: string, algorithm: Algorithm): AsyncIterable<Digest> {
   for (const prefix of (await foldersOf(folder)).sort()) {
     if (!/^[0-9a-f]{2}$/.test(prefix)) continue
-    const entries = await readdir(join(folder, prefix), { withFileTypes: true })
+    const entries = await readdir(`${folder}/${prefix}`, { withFileTypes: true })
     const names = entries.filter((entry) => entry.isFile() && entry.name.startsWith(prefix)).map(({ name }) => name)
     for (const name of names.sort()) {
       const digest = parseDigest(`${algorithm}:${name}`)
