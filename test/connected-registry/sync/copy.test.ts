@@ -153,35 +153,6 @@ test('the manifests of an index come side by side, and so do the lists of their 
   assert.deepEqual(meter.most, { manifests: 4, listings: 4 })
 })
 
-test('a manifest that an index names many times is asked for once, and the index is not taken for incomplete', async () => {
-  const [child] = platforms
-  const many = anIndex([child!, child!, child!])
-  let asked = 0
-  let put: unknown
-  const { job } = createJob((value) => Promise.resolve(value), 3)
-  const source: ContentSource = {
-    ...job.source,
-    manifest: async (reference, signal) => {
-      if (reference.kind === 'digest' && reference.digest === digestOf(many)) return many.manifest
-      if (reference.kind === 'digest' && reference.digest === digestOf(child!)) asked += 1
-      return job.source.manifest(reference, signal)
-    }
-  }
-  const target: ContentTarget = {
-    ...job.target,
-    async putManifest(manifest, options) {
-      await job.target.putManifest(manifest)
-      if (manifest.descriptor.digest === digestOf(many)) put = options
-    }
-  }
-
-  await copyManifest({ ...job, source, target, sparse: true }, digestOf(many), signal)
-
-  // To see whether it is there, and to bring it.
-  assert.equal(asked, 2)
-  assert.deepEqual(put, { sparse: false })
-})
-
 test('without places one manifest comes after the other', async () => {
   const { job, meter } = createJob((value) => Promise.resolve(value), 0)
 
