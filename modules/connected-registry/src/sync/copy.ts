@@ -188,7 +188,7 @@ async function bringNamed(
   return [...copied, digest]
 }
 
-/** Each once, however often it is named: an index of 4 MiB may name one child thirty thousand times. */
+/** Each once, however often it is named: an index may name one child ten thousand times. */
 async function childrenToCopy(job: CopyJob, manifests: readonly Descriptor[], signal: AbortSignal) {
   const wanted = digestsOf(job.wants ? manifests.filter((child) => job.wants?.(child, manifests)) : manifests)
   if (!job.sparse) return wanted
