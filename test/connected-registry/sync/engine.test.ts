@@ -54,6 +54,16 @@ test('who asks while an iteration runs gets that one; a complete comparison is a
   assert.equal(cloud.requests.filter(({ url }) => url === `/acr/v1/${first}`).length, 2)
 })
 
+test('the first round compares everything, and is all the same no answer to who wants what was refused asked again', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', [first])
+  cloud.contents.put(first, one, 'latest')
+  const site = await openSite(t, connection, [first])
+
+  const [round, complete] = await Promise.all([site.sync(), site.resync()])
+
+  assert.notEqual(complete.correlationId, round.correlationId)
+})
+
 test('the same settings again leave a running iteration alone; others cut it and begin anew', async (t) => {
   const { connection, cloud } = await openCloud(t, 'acr', repositories)
   cloud.contents.put(first, one, 'latest')

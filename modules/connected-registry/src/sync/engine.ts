@@ -105,7 +105,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
         keepOpen?.()
         running = undefined
       })
-    running = { done, abort, complete, isPartial: only !== undefined }
+    running = { done, abort, retryRefused, isPartial: only !== undefined }
     return done
   }
 

@@ -13,13 +13,14 @@ export interface Beginning extends Partial<Pick<Extent, 'retryRefused' | 'only'>
 export interface Running {
   readonly done: Promise<IterationSummary | undefined>
   readonly abort: AbortController
-  readonly complete: boolean
+  /** Which the first one after a start, though it compares everything, does not. */
+  readonly retryRefused: boolean
   readonly isPartial: boolean
 }
 
-/** One that is being cut, or that compares less than is asked for, is only waited for. */
-export function isJoined({ abort, complete, isPartial }: Running, isCompleteWanted: boolean): boolean {
-  return !isPartial && !abort.signal.aborted && (complete || !isCompleteWanted)
+/** One that is being cut, or that does less than is asked for, is only waited for. */
+export function isJoined({ abort, retryRefused, isPartial }: Running, isCompleteWanted: boolean): boolean {
+  return !isPartial && !abort.signal.aborted && (retryRefused || !isCompleteWanted)
 }
 
 /** Why an iteration was cut. It is no failure. */
