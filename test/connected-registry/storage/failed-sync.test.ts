@@ -180,12 +180,12 @@ test('what the disk did not take counts as missing after a restart, when nobody 
   const sync = () => Promise.reject(Object.assign(new Error('EIO: fsync'), { code: 'EIO' }))
   const means = { blocks: createBlocks(), earlySyncs: createEarlySyncPlaces(), hashing: createHashing(), sync }
   const upload = await createUploadFile(folder, 'upload', means)
-  const size = await upload.append(inChunks(Buffer.alloc(16 * 1024 * 1024), 65_536), { at: 0 })
+  const size = await upload.append(inChunks(Buffer.alloc(8 * 1024 * 1024), 65_536), { at: 0 })
   await assert.rejects(upload.sync(), { code: 'EIO' })
 
   const restarted = await loadUploadFile(folder, 'upload', { ...means, sync: syncFile })
 
-  assert.equal(size, 16 * 1024 * 1024)
+  assert.equal(size, 8 * 1024 * 1024)
   assert.deepEqual(restarted?.session.state(), { size: 0, end: 0, missing: [] })
   await restarted.append(inChunks(bytes, 10_000), { at: 0 })
   assert.equal(await restarted.hash('sha256'), hexOf(digestOf(bytes)))

@@ -10,7 +10,7 @@ export interface EarlySync {
 }
 
 /** Of a file that is smaller each byte is as good as the last. */
-const syncBytes = 16 * 1024 * 1024
+const syncBytes = 8 * 1024 * 1024
 /** Of the four threads on which Node waits for files: on a slow disk, whoever opens a blob must still find one. */
 const mostAtOnce = 2
 
