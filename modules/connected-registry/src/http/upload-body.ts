@@ -11,8 +11,9 @@ export interface ArrivingOptions {
 
 /** How far the network may run ahead of the disk. */
 const aheadBytes = 512 * 1024
-// Node hands on up to 2 MiB of a socket at once: a millisecond and more, in which nobody else is answered.
-const turnBytes = createTurnBytes(128 * 1024)
+// Node hands on up to 2 MiB of a socket at once: a millisecond and more, in which nobody else is answered. One chunk of 64 KiB a turn
+// costs a push three hundredths of its rate.
+const turnBytes = createTurnBytes(64 * 1024)
 
 /**
  * The bytes of a request as they arrive, however long that takes in total. A chunk is gone once the next one is asked for.
