@@ -4,6 +4,7 @@ import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { type Log, setLogLevel } from '@connected-registry/edge-module/log.ts'
 import { createModuleClient, type ModuleClient } from '@connected-registry/edge-module/module-client.ts'
 import { createClosedAccess } from './access/closed-access.ts'
+import { createClientActivity } from './client-activity.ts'
 import type { Config } from './config.ts'
 import { createDirectMethods } from './direct-methods.ts'
 import { createHttpHandler } from './http/server.ts'
@@ -82,6 +83,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   const reporting = createReporting({ sources, board, dataVolume, log, details, certificate })
   tell = reporting.changed
   const drain = createDrain(delays)
+  const clients = createClientActivity()
   const stopping = new AbortController()
   let site: Site | undefined
   let store: Store | undefined
@@ -103,7 +105,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     parentConfig,
     childReport: reporting.childReport,
     gatewayPauses,
-    dispatcher: { ...dispatcher, proxies: config.proxies }
+    dispatcher: { yields: clients.isHigh, ...dispatcher, proxies: config.proxies }
   }
   sources.onChange(applySettings)
   const { reopenMs, drainMs } = delays
@@ -112,7 +114,10 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     throw error
   })
   const { host, port } = config
-  const onRequest: RequestListener = (request, response) => listener(request, response)
+  const onRequest: RequestListener = (request, response) => {
+    clients.asked()
+    listener(request, response)
+  }
   const server = await openRegistryServer({
     host,
     port,

@@ -245,3 +245,27 @@ test('a piece stays as it is while it is in use, also where the turn to read it 
 
   assert.deepEqual(await bytesOf(answer), body)
 })
+
+test('what comes is read in small pieces while others wait, and in larger ones after', async (t) => {
+  const body = Buffer.from(randomBytes('pieces', 2 * 2 ** 20))
+  const server = await rawServer(t, (socket) => socket.write(withLength(body)))
+  let areWaiting = true
+  const { get } = openConnections(t, { yields: () => areWaiting })
+  const answer = await get(server.url)
+  assert.ok(answer)
+  const sizes = { before: [] as number[], after: [] as number[] }
+  const received: Buffer[] = []
+
+  for await (const piece of answer.body) {
+    sizes[areWaiting ? 'before' : 'after'].push(piece.byteLength)
+    received.push(Buffer.from(piece))
+    // The server is in this process: what it has to say goes out meanwhile.
+    for (let taken = 0; taken < 20; taken++) await turn()
+    if (received.length === 8) areWaiting = false
+  }
+
+  const small = 32 * 1024
+  assert.ok(Math.max(...sizes.before) <= small, `${sizes.before}`)
+  assert.ok(Math.max(...sizes.after) > small, `${sizes.after}`)
+  assert.deepEqual(Buffer.concat(received), body)
+})

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { createReadTurns } from '../../../modules/connected-registry/src/parent/read-turns.ts'
 
 test('a turn takes in its bytes, and who would bring more reads in the next ones, in order', async () => {
-  const turns = createReadTurns(100)
+  const turns = createReadTurns(() => 100)
   const read: string[] = []
   const take = (bytes: number, name: string) => turns.take(bytes, () => void read.push(name))
 
@@ -21,7 +21,7 @@ test('a turn takes in its bytes, and who would bring more reads in the next ones
 })
 
 test('who reads again and again leaves a turn to the others each time', async () => {
-  const turns = createReadTurns(100)
+  const turns = createReadTurns(() => 100)
   let reads = 0
   const again = () => {
     if (++reads < 5) turns.take(100, again)

@@ -51,6 +51,8 @@ export interface ConnectionsOptions {
   readonly certificateAuthorities: readonly string[]
   readonly guard: AddressGuard
   readonly proxies?: ProxySettings | undefined
+  /** Others wait for the event loop: content is read in smaller pieces. */
+  readonly yields?: (() => boolean) | undefined
 }
 
 type Connect = ReturnType<typeof Undici.buildConnector>
@@ -66,7 +68,8 @@ export function createConnections({
   timeouts,
   certificateAuthorities,
   guard,
-  proxies
+  proxies,
+  yields
 }: ConnectionsOptions): Connections {
   const { Agent, buildConnector, request } = loadUndici()
   const trusted =
@@ -109,7 +112,7 @@ export function createConnections({
   const { connectMs, idleMs } = timeouts
   const content = proxies
     ? undefined
-    : createContentConnections({ guard, trusted, connectMs, idleMs, onSocket: meter.add })
+    : createContentConnections({ guard, trusted, connectMs, idleMs, onSocket: meter.add, yields })
   return {
     request: (url, options) => request(url, { dispatcher: agent, ...options }),
     content,

@@ -1,7 +1,7 @@
 import { isIP, connect as netConnect, type OnReadOpts, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import type { AddressGuard } from './address-guard.ts'
-import { createReadTurns, type ReadTurns } from './read-turns.ts'
+import type { ReadTurns } from './read-turns.ts'
 
 /** A connection that is read into one buffer again and again: a fresh one for each read is what a client library costs. */
 export interface ContentSocket {
@@ -21,17 +21,16 @@ export interface ContentSocketOptions {
   readonly connectMs: number
   readonly signal: AbortSignal
   readonly onSocket: (socket: Socket) => void
-  /** By default those that all connections share. */
-  readonly turns?: ReadTurns
+  readonly turns: ReadTurns
+  /** How many bytes one read may bring, as of now: at most `mostReadBytes`. */
+  readonly readBytes: () => number
 }
 
-const bufferBytes = 256 * 1024
+export const mostReadBytes = 256 * 1024
 const decryptedBytes = 64 * 1024
-// With less, a turn costs more than what it brings.
-const sharedTurns = createReadTurns(128 * 1024)
 
 export async function openContentSocket(options: ContentSocketOptions): Promise<ContentSocket> {
-  const { origin, guard, connectMs, signal, onSocket, turns = sharedTurns } = options
+  const { origin, guard, connectMs, signal, onSocket, turns, readBytes } = options
   const refusal = guard.refusal(origin.hostname)
   if (refusal) throw refusal
   signal.throwIfAborted()
@@ -39,7 +38,7 @@ export async function openContentSocket(options: ContentSocketOptions): Promise<
   let failure: Error | undefined
   let wake: () => void = () => {}
   let lastBytes = 0
-  const arrivals = createArrivals(origin.protocol === 'https:', () => wake())
+  const arrivals = createArrivals(origin.protocol === 'https:', readBytes, () => wake())
   const socket = connectTo(options, arrivals.onread)
   onSocket(socket)
   const end = () => {
@@ -89,19 +88,19 @@ export async function openContentSocket(options: ContentSocketOptions): Promise<
  * What came and was not taken. Plain bytes come one piece at a time, in the buffer itself. TLS decrypts what it has into several
  * pieces, whether the reader wants them or not, so they are put behind each other.
  */
-function createArrivals(isSecure: boolean, arrived: () => void) {
-  let buffer = Buffer.allocUnsafeSlow(bufferBytes)
+function createArrivals(isSecure: boolean, readBytes: () => number, arrived: () => void) {
+  let buffer = Buffer.allocUnsafeSlow(mostReadBytes)
   const incoming = isSecure ? Buffer.allocUnsafeSlow(decryptedBytes) : buffer
   let [taken, filled] = [0, 0]
 
   function gather(count: number): void {
-    if (filled + count > buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafeSlow(bufferBytes)])
+    if (filled + count > buffer.length) buffer = Buffer.concat([buffer, Buffer.allocUnsafeSlow(mostReadBytes)])
     incoming.copy(buffer, filled, 0, count)
     filled += count
   }
 
   const onread: OnReadOpts = {
-    buffer: incoming,
+    buffer: isSecure ? incoming : () => buffer.subarray(0, readBytes()),
     callback(count) {
       if (isSecure) gather(count)
       else [taken, filled] = [0, count]

@@ -54,6 +54,8 @@ export interface DispatcherOptions {
   readonly clock?: Clock
   readonly random?: () => number
   readonly proxies?: ProxySettings | undefined
+  /** Others wait for the event loop, as of now: content comes in smaller pieces. */
+  readonly yields?: () => boolean
   /** Bits per second as of now, in each direction; undefined: no limit. */
   readonly bandwidth?: () => number | undefined
   /** How names become addresses; the system's way by default. */
@@ -80,9 +82,10 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   const timeouts = { ...defaultTimeouts, ...options.timeouts }
   const retry = { ...defaultRetryPolicy, ...options.retry }
   const guard = createAddressGuard(options.resolve)
-  const { certificateAuthorities = [], proxies } = options
+  const { certificateAuthorities = [], proxies, yields } = options
   let connections: Connections | undefined
-  const connected = () => (connections ??= createConnections({ timeouts, certificateAuthorities, guard, proxies }))
+  const connected = () =>
+    (connections ??= createConnections({ timeouts, certificateAuthorities, guard, proxies, yields }))
   const bandwidth = createBandwidth(options.bandwidth ?? (() => undefined), clock)
   const breakers = createBreakers({ ...defaultBreakerPolicy, ...options.breaker }, { clock, random })
   const closing = new AbortController()

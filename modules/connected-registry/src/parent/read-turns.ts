@@ -12,13 +12,14 @@ interface Waiting {
   readonly read: () => void
 }
 
-export function createReadTurns(limit: number): ReadTurns {
+/** `limit`: bytes, as of now. */
+export function createReadTurns(limit: () => number): ReadTurns {
   const waiting: Waiting[] = []
   let taken = 0
   let isNextDue = false
 
   function admit(): void {
-    while (taken < limit) {
+    while (taken < limit()) {
       const first = waiting.shift()
       if (!first) break
       taken += first.bytes
