@@ -1,6 +1,7 @@
 import { openConnection } from './connection.ts'
 import type { Contender } from './contenders.ts'
-import { applyLoad, percentile } from './load.ts'
+import { firstInLine } from './first-in-line.ts'
+import { applyLoad, type LoadOptions, percentile } from './load.ts'
 import { aBlob, anImage, pushImage, read, targetOf } from './registry-client.ts'
 
 const repository = 'bench/latency'
@@ -16,17 +17,28 @@ export async function createManifestPulls(contender: Contender, windowMs: number
   connection.close()
   const authorization = await contender.authorize(repository)
   const pullManifests: PullManifests = async (connections) => {
-    const { latencies } = await applyLoad({
+    const { p99 } = await latencyOf({
       port: contender.port,
       connections,
       milliseconds: windowMs,
       operation: (connection) => read({ connection, repository, authorization }, 'GET', 'manifests/latest')
     })
-    return percentile(latencies, 0.99)
+    return p99
   }
   // Unmeasured: the first ones pay for warming up.
   for (const connections of loads) await pullManifests(connections)
   return pullManifests
+}
+
+/** p99 in milliseconds, and of how many. */
+export interface Latency {
+  readonly p99: number
+  readonly count: number
+}
+
+export async function latencyOf(options: LoadOptions): Promise<Latency> {
+  const { latencies } = await firstInLine(() => applyLoad(options))
+  return { p99: percentile(latencies, 0.99), count: latencies.length }
 }
 
 export function loadNamed(connections: number): string {

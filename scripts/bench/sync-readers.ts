@@ -10,8 +10,8 @@ import { type BareServer, bare, startBareServer } from './bare-server.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { benchUser, createAuthorizer, ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
-import { applyLoad, type LoadOptions, percentile } from './load.ts'
-import { loadNamed, loads } from './manifest-pulls.ts'
+import type { LoadOptions } from './load.ts'
+import { type Latency, latencyOf, loadNamed, loads } from './manifest-pulls.ts'
 import { writeOurSettings } from './our-module.ts'
 import { stepBack } from './processes.ts'
 import { aBlob, anImage, type Image, pullImage, pushImage, read } from './registry-client.ts'
@@ -120,7 +120,6 @@ interface Site {
 
 type Until = Pick<LoadOptions, 'milliseconds' | 'isOver'>
 type Read = (until: Until) => Promise<Latency>
-type Latency = Readonly<{ p99: number; count: number }>
 
 interface SyncUnderWay {
   /** The repository is here. */
@@ -141,10 +140,7 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry, co
   await module.start()
   await firstRound(module)
   const authorize = createAuthorizer(port, benchUser)
-  const load = async (options: Omit<LoadOptions, 'port'>, of = port) => {
-    const { latencies } = await applyLoad({ port: of, ...options })
-    return { p99: percentile(latencies, 0.99), count: latencies.length }
-  }
+  const load = (options: Omit<LoadOptions, 'port'>, of = port) => latencyOf({ port: of, ...options })
   return {
     parent,
     image,
@@ -214,10 +210,10 @@ async function whileItHangs(site: Site, round: number): Promise<Pair> {
   return [healthy, hanging]
 }
 
-/** What `read` tells without and with a sync under way: of a quarter, for it takes far longer to make an image than to bring it. */
+/** What `read` tells without and with a sync under way: of a half, for it takes far longer to make an image than to bring it. */
 async function duringSync(site: Site, name: string, read: Read): Promise<Pair> {
   for (let doubled = 0; doubled <= doublings; doubled++) {
-    const bytes = (site.scale.largeBytes / 4) * 2 ** doubled
+    const bytes = (site.scale.largeBytes / 2) * 2 ** doubled
     const pair = await duringSyncOf(site, { repository: `bench/large-${name}-${doubled}`, bytes, read })
     if (pair) return pair
   }
