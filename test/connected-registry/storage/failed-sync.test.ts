@@ -5,6 +5,7 @@ import { readdir, readFile, symlink, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { digestOf, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
+import type { BlobStore } from '../../../modules/connected-registry/src/storage/blob-store.ts'
 import { type FileSync, syncFile } from '../../../modules/connected-registry/src/storage/durable-files.ts'
 import { createEarlySyncPlaces } from '../../../modules/connected-registry/src/storage/early-sync.ts'
 import { createFilesystemBlobStore } from '../../../modules/connected-registry/src/storage/filesystem.ts'
@@ -122,26 +123,9 @@ test('a blob is shown to nobody before the disk has taken its name', async (t) =
 })
 
 test('where no descriptor is left to bring a name to the disk, the upload has its bytes and can be tried again', async (t) => {
-  const paths = storePaths(await temporaryFolder())
-  const limit = descriptorLimit(t)
-  const sync: FileSync = async (handle, what) => {
-    await syncFile(handle, what)
-    if (what === 'all' && armed) await limit.lower()
-  }
-  const blobs = await createFilesystemBlobStore(paths, { sync })
-  t.after(() => blobs.close())
-  const digest = digestOf(bytes)
-  let armed = false
-  // So its folder is durable.
-  await putBlob(blobs, bytes)
-  await blobs.remove(digest)
-  const upload = await blobs.beginUpload()
-  await blobs.append(upload, inChunks(bytes, 10_000), { at: 0 })
-
-  armed = true
-  const failed = await blobs.commit(upload, digest).catch(codeOf)
-  armed = false
-  await limit.raise()
+  // So the blob's folder is durable.
+  const before = async (blobs: BlobStore) => void (await blobs.remove(await putBlob(blobs, bytes)))
+  const { blobs, upload, digest, failed } = await commitWithoutDescriptors(t, { before, after: 'all' })
 
   assert.equal(failed, 'EMFILE')
   assert.deepEqual([await blobs.stat(digest), (await blobs.uploadState(upload))?.size], [undefined, bytes.length])
@@ -149,31 +133,37 @@ test('where no descriptor is left to bring a name to the disk, the upload has it
 })
 
 test('where none is left to take it out of quarantine, a blob stays there and can be tried again', async (t) => {
-  const paths = storePaths(await temporaryFolder())
-  const limit = descriptorLimit(t)
-  const sync: FileSync = async (handle, what) => {
-    await syncFile(handle, what)
-    if (what === 'names' && armed) await limit.lower()
-  }
-  const blobs = await createFilesystemBlobStore(paths, { sync })
-  t.after(() => blobs.close())
-  const digest = digestOf(bytes)
-  let armed = false
-  await putBlob(blobs, bytes)
-  await blobs.quarantine(digest)
-  const upload = await blobs.beginUpload()
-  await blobs.append(upload, inChunks(bytes, 10_000), { at: 0 })
+  const before = async (blobs: BlobStore) => void (await blobs.quarantine(await putBlob(blobs, bytes)))
+  const { blobs, upload, digest, failed } = await commitWithoutDescriptors(t, { before, after: 'names' })
 
-  armed = true
-  const failed = await blobs.commit(upload, digest).catch(codeOf)
-  armed = false
-  await limit.raise()
-  const state = [failed, await blobs.stat(digest), [...blobs.quarantined]]
-
-  assert.deepEqual(state, ['EMFILE', undefined, [digest]])
+  assert.equal(failed, 'EMFILE')
+  assert.deepEqual([await blobs.stat(digest), [...blobs.quarantined]], [undefined, [digest]])
   assert.deepEqual(await blobs.commit(upload, digest), { digest, size: bytes.length })
   assert.deepEqual([await blobs.stat(digest), [...blobs.quarantined]], [{ size: bytes.length }, []])
 })
+
+/** A commit that finds no descriptor any more from the sync of `after` on; ahead of its upload, `before`. */
+async function commitWithoutDescriptors(
+  t: TestContext,
+  { before, after }: { readonly before: (blobs: BlobStore) => Promise<void>; readonly after: 'all' | 'names' }
+) {
+  const limit = descriptorLimit(t)
+  let armed = false
+  const sync: FileSync = async (handle, what) => {
+    await syncFile(handle, what)
+    if (what === after && armed) await limit.lower()
+  }
+  const blobs = await createFilesystemBlobStore(storePaths(await temporaryFolder()), { sync })
+  t.after(() => blobs.close())
+  await before(blobs)
+  const upload = await blobs.beginUpload()
+  await blobs.append(upload, inChunks(bytes, 10_000), { at: 0 })
+  armed = true
+  const failed = await blobs.commit(upload, digestOf(bytes)).catch(codeOf)
+  armed = false
+  await limit.raise()
+  return { blobs, upload, digest: digestOf(bytes), failed }
+}
 
 test('what the disk did not take counts as missing after a restart, when nobody knows any more', async () => {
   const folder = await temporaryFolder()
