@@ -26,21 +26,24 @@ test('so it does where it could not be loaded', async () => {
   assert.equal(isOptimizingFully(), true)
 })
 
-test('a compiler that Node was started without stays off, and no other is', async () => {
-  const program = `
-    const { load } = await import(${JSON.stringify(import.meta.resolve('../../modules/edge-module/src/loading.ts'))})
-    const state = () => [%IsMaglevEnabled(), %IsTurbofanEnabled()]
-    console.log(JSON.stringify([await load(async () => state()), state()]))`
-  const flags = ['--allow-natives-syntax', '--input-type=module', '--eval', program]
+const choices: Readonly<Record<string, readonly boolean[]>> = {
+  '--no-maglev': [false, true],
+  '--disable-optimizing-compilers': [false, false]
+}
+for (const [choice, compilers] of Object.entries(choices)) {
+  test(`a compiler that Node was started without stays off, and no other is: ${choice}`, async () => {
+    const program = `
+      const { load } = await import(${JSON.stringify(import.meta.resolve('../../modules/edge-module/src/loading.ts'))})
+      const state = () => [%IsMaglevEnabled(), %IsTurbofanEnabled()]
+      console.log(JSON.stringify([await load(async () => state()), state()]))`
+    const flags = ['--allow-natives-syntax', '--input-type=module', '--eval', program]
 
-  const given = await promisify(execFile)(process.execPath, ['--no-maglev', ...flags])
+    const given = await promisify(execFile)(process.execPath, [choice, ...flags])
 
-  assert.deepEqual(JSON.parse(given.stdout), [
-    [false, true],
-    [false, true]
-  ])
-  assert.equal(given.stderr, '')
-})
+    assert.deepEqual(JSON.parse(given.stdout), [compilers, compilers])
+    assert.equal(given.stderr, '')
+  })
+}
 
 test('what Node was told is read from its command line and from NODE_OPTIONS', () => {
   assert.equal(nodeFlags({ NODE_OPTIONS: '--jitless' }), [...process.execArgv, '--jitless'].join(' '))

@@ -3,7 +3,7 @@ import { nodeFlags } from './env.ts'
 
 const compilers = ['maglev', 'turbofan'] as const
 /** Flags of V8 that choose compilers. One that it was started without must not be switched on: after `--jitless` it crashes. */
-const choosing = /--(no[-_]?)?(jitless|lite[-_]mode|opt|maglev|turbofan)\b/
+const choosing = /--(no[-_]?)?(jitless|lite[-_]mode|opt|maglev|turbofan|disable[-_]optimizing[-_]compilers)\b/
 
 /**
  * Loads what a module is made of, without V8's optimizing compilers. Hundreds of files make what Node looks for them with hot enough
