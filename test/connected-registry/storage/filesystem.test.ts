@@ -109,17 +109,26 @@ test('what a kill left in its place, its name not yet on the disk, is brought th
   await first.close()
   // Such a kill leaves the folder of the upload, without the data.
   await mkdir(join(paths.uploads, randomUUID()))
-  const synced: string[] = []
-  const sync: FileSync = async (handle, what) => {
-    synced.push(`${what} ${await readlink(`/proc/self/fd/${handle.fd}`)}`)
-    return syncFile(handle, what)
-  }
+  const { sync, synced } = notedSync()
 
   const blobs = await createFilesystemBlobStore(paths, { sync })
   t.after(() => blobs.close())
 
   assert.deepEqual(synced, [`names ${dirname(blobPath(paths.blobs, digest))}`])
   assert.deepEqual(await readdir(paths.uploads), [])
+})
+
+test('what a kill left in quarantine, its name not yet on the disk, is brought there before it counts', async (t) => {
+  const paths = storePaths(await temporaryFolder())
+  const first = await createFilesystemBlobStore(paths)
+  await first.quarantine(await putBlob(first, randomBytes('spoiled', 1_000)))
+  await first.close()
+  const { sync, synced } = notedSync()
+
+  const blobs = await createFilesystemBlobStore(paths, { sync })
+  t.after(() => blobs.close())
+
+  assert.deepEqual(synced, [`names ${paths.quarantine}`])
 })
 
 test('an upload that is given up leaves nothing, though its ranges are noted beside it', async (t) => {
@@ -237,4 +246,14 @@ async function openFilesBelow(folder: string): Promise<readonly string[]> {
   const descriptors = await readdir('/proc/self/fd')
   const targets = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
   return targets.filter((target) => target.startsWith(folder))
+}
+
+/** `synced`: what came to the disk, in order. */
+function notedSync() {
+  const synced: string[] = []
+  const sync: FileSync = async (handle, what) => {
+    synced.push(`${what} ${await readlink(`/proc/self/fd/${handle.fd}`)}`)
+    return syncFile(handle, what)
+  }
+  return { sync, synced }
 }

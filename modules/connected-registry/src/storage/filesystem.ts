@@ -43,6 +43,8 @@ export async function createFilesystemBlobStore(
   const durableFolders = new Set<string>()
   const inTurn = createKeyedTurns()
   const quarantined = new Set(await readQuarantine(paths.quarantine))
+  // Set aside by a process that may have died before this: the power might bring it back to where it is shown.
+  if (quarantined.size > 0) await syncDirectory(paths.quarantine, sync)
   /** Their files are in place, or about to be, and the names of these on their way to the disk. */
   const unsettled = new Set<Digest>()
   let closed = false
