@@ -5,7 +5,8 @@ import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { type TestContext, test } from 'node:test'
-import { aDoor, aRegistry, ask, exchangeRaw, openSocket } from './open-door.ts'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { aDoor, aRegistry, ask, exchangeRaw, openSocket, ways } from './open-door.ts'
 
 /** A registry that says these bytes to whatever it is asked, and then nothing more. */
 async function aBabbler(t: TestContext, bytes: (count: number) => string | Buffer): Promise<number> {
@@ -146,3 +147,28 @@ test('interim answers without number are not passed on and do no harm', async (t
     /^HTTP\/1\.1 200 .*ok$/s
   )
 })
+
+for (const [name, options] of Object.entries(ways)) {
+  test(`requests that a client sends ahead reach the registry one after the other (${name})`, async (t) => {
+    const asked: string[] = []
+    let underWay = 0
+    let most = 0
+    const registry = await aRegistry(t, async (request, answer) => {
+      most = Math.max(most, ++underWay)
+      asked.push(`${request.method} ${await text(request)}`)
+      for (let turn = 0; turn < 10; turn++) await immediate()
+      underWay -= 1
+      answer.end('done')
+    })
+    const door = await aDoor(t, registry.port, options(registry.port))
+
+    const reading = 'GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(20)
+    const writing = 'PATCH /v2/a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc'
+    const last = 'PUT /v2/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nd'
+    const answers = await exchangeRaw(door.port, reading + writing + last)
+
+    assert.equal(answers.match(/HTTP\/1\.1 200 /g)?.length, 22)
+    assert.deepEqual(asked.slice(-2), ['PATCH abc', 'PUT d'])
+    assert.equal(most, 1)
+  })
+}

@@ -85,6 +85,12 @@ export function createDoorServer(options: ServerOptions): DoorServer {
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
     connections.began(request, response)
+    if (response.socket) pass(request, response)
+    else response.once('socket', () => pass(request, response))
+  }
+
+  // Node begins requests that a client sent ahead all at once: hundreds of connections, and a write before the one it builds on.
+  function pass(request: IncomingMessage, response: ServerResponse): void {
     try {
       handle(request, response)
     } catch (error) {
