@@ -16,7 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   children: ['registry', 'storage', 'protocol', 'log'],
   parent: ['protocol', 'http-answer', 'log'],
   sync: ['registry', 'access', 'children', 'parent', 'storage', 'protocol', 'log'],
-  http: ['registry', 'access', 'children', 'protocol', 'log'],
+  http: ['registry', 'access', 'children', 'protocol', 'http-answer', 'log'],
   'connected-registry root': [
     ...['protocol', 'storage', 'registry', 'access', 'integrity', 'children', 'parent', 'sync', 'http'],
     ...['edge-module', 'http-answer', 'log']

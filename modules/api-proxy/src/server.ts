@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer, type ServerOptions as HttpsServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions, SecureVersion } from 'node:tls'
+import { createSentAhead } from '@connected-registry/edge-module/http-answer/sent-ahead.ts'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { answerError } from './answers.ts'
 import { createConnections } from './connections.ts'
@@ -80,16 +81,18 @@ export function createDoorServer(options: ServerOptions): DoorServer {
   const { handle, upgrades, log, tls, limits = serverLimits } = options
   const basics = { ...basicsOf(limits), shouldUpgradeCallback: upgrades?.isWanted ?? (() => false) }
   const connections = createConnections(limits.lingerMs)
+  const sentAhead = createSentAhead()
   const secure = tls && createSecureServer({ ...basics, ...contextOf(tls), ...clientCertificates(tls) })
   const server: Server = secure ?? createServer(basics)
 
   function serve(request: IncomingMessage, response: ServerResponse): void {
     connections.began(request, response)
-    if (response.socket) pass(request, response)
-    else response.once('socket', () => pass(request, response))
+    const turn = sentAhead.itsTurn(request, response)
+    if (turn === true) pass(request, response)
+    // Else each would have a connection to the registry at once, and a write overtake the one it builds on.
+    else if (turn) turn.then((isHere) => isHere && pass(request, response))
   }
 
-  // Node begins requests that a client sent ahead all at once: hundreds of connections, and a write before the one it builds on.
   function pass(request: IncomingMessage, response: ServerResponse): void {
     try {
       handle(request, response)

@@ -41,7 +41,7 @@ export function createHttpHandler(options: HttpOptions): (req: IncomingMessage, 
   const { log, loginServer, refuses, clientCertificates } = options
   const app = new Koa()
   const knownPaths = createKnownPaths()
-  app.use(inTurn)
+  app.use(inTurn())
   app.use(answerFailures(log))
   app.use(checkRequest)
   if (refuses) app.use(refuseNew(refuses))
