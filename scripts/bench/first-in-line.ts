@@ -11,7 +11,8 @@ export async function firstInLine<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } finally {
-    if (isFirst) change(['--other', '--pid', '0'])
+    // Who is not root may change back with the flag kept alone.
+    if (isFirst && !change(['--other', '--pid', '0'])) change(['--other', '--reset-on-fork', '--pid', '0'])
   }
 }
 
