@@ -1,3 +1,4 @@
+import { readEdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import { runModule } from '@connected-registry/edge-module/lifecycle.ts'
 import { load } from '@connected-registry/edge-module/loading.ts'
 import { createLog } from '@connected-registry/edge-module/log.ts'
@@ -19,14 +20,10 @@ function run(): void {
     // More than the drain itself takes (`app.ts`), and less than the runtime waits (`StopTimeout` in deployments).
     drainTimeoutMs: 40_000,
     async start() {
-      const [{ startApp }, { readConfig }, { readEdgeEnvironment }] = await load(importApp)
+      const [{ startApp }, { readConfig }] = await load(() => Promise.all([import('./app.ts'), import('./config.ts')]))
       return startApp({ config: readConfig(), edge: readEdgeEnvironment(), log })
     }
   })
-}
-
-function importApp() {
-  return Promise.all([import('./app.ts'), import('./config.ts'), import('@connected-registry/edge-module/env.ts')])
 }
 
 async function runCommand(name: string): Promise<void> {

@@ -17,12 +17,13 @@ const usualMost = 256
 export function createSentAhead(most = usualMost): SentAhead {
   const waiting = new WeakMap<Socket, number>()
 
-  async function wait({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  async function wait(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const { socket } = request
     const { promise, resolve } = Promise.withResolvers<boolean>()
     waiting.set(socket, (waiting.get(socket) ?? 0) + 1)
     response.once('socket', () => resolve(true))
     // A response has no socket until its turn, and its request ends before that only with the connection.
-    response.req.once('close', () => resolve(false))
+    request.once('close', () => resolve(false))
     return promise.finally(() => waiting.set(socket, (waiting.get(socket) ?? 0) - 1))
   }
 
