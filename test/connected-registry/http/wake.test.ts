@@ -59,6 +59,8 @@ test('reading wakes nothing, and a push that is refused neither', async (t) => {
   await served.send('GET', '/v2/app/web/blobs/uploads/unknown', writer)
   await served.send('GET', `${token}:pull`, writer)
   await served.send('GET', `${token}:pull,push`, basic('writer', 'wrong'))
+  await served.send('GET', `${token}:pull,push`, basic('reader'))
+  await served.send('GET', `${token}:pull,metadata_read`, writer)
   await served.send('PUT', '/v2/app/web/manifests/v2', basic('reader'), Buffer.from('{}'))
   served.settings.mode = 'ReadOnly'
   await served.send('PUT', '/v2/app/web/manifests/v2', writer, Buffer.from('{}'))

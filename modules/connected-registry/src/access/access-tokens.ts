@@ -22,6 +22,8 @@ export interface IssuedToken {
   readonly accessToken: string
   readonly lifetimeSeconds: number
   readonly issuedAt: Date
+  /** What it is for. */
+  readonly access: readonly TokenScope[]
   /** Only where one was asked for. */
   readonly refreshToken?: string
 }
@@ -70,7 +72,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       .setProtectedHeader({ alg: signingAlgorithm, typ: 'JWT', kid: id })
       .setExpirationTime(issuedAt.getTime() / 1000 + lifetimeSeconds)
       .sign(privateKey)
-    return { accessToken, lifetimeSeconds, issuedAt }
+    return { accessToken, lifetimeSeconds, issuedAt, access }
   }
 
   function issueRefreshToken(name: string, passwordHash: string): Promise<string> {

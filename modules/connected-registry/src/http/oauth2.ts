@@ -30,7 +30,7 @@ export function getAccessToken(access: Access, mode: () => Mode, registry: Pick<
     const offline = ctx.query.offline_token === 'true'
     const issued = login && (await access.issue(login, { scopes, mode: mode(), offline }))
     if (!issued) throw basicRequired(ctx, new RegistryError('UNAUTHORIZED'))
-    if (isToChange(scopes, mode())) registry.wake()
+    if (isToChange(issued)) registry.wake()
     answerToken(ctx, issued)
   }
 }
@@ -49,7 +49,7 @@ export function postAccessToken(access: Access, mode: () => Mode, registry: Pick
     const offline = form.one('access_type') === 'offline'
     const issued = await access.issue(grant, { scopes, mode: mode(), offline })
     if (!issued) throw basicRequired(ctx, new GrantError('invalid_grant', 'the credentials are not valid'))
-    if (isToChange(scopes, mode())) registry.wake()
+    if (isToChange(issued)) registry.wake()
     answerToken(ctx, issued)
   }
 }
@@ -82,9 +82,12 @@ function scopesIn(texts: string | readonly string[]): readonly TokenScope[] | un
 }
 
 /** Its first request is on its way when the client has the answer. */
-function isToChange(scopes: readonly TokenScope[], mode: Mode): boolean {
-  if (mode !== 'ReadWrite') return false
-  return scopes.some(({ type, actions }) => type === 'repository' && actions.some((action) => action !== 'pull'))
+function isToChange({ access }: IssuedToken): boolean {
+  return access.some(({ type, actions }) => type === 'repository' && actions.some(isChanging))
+}
+
+function isChanging(action: string): boolean {
+  return action === 'push' || action === 'delete'
 }
 
 function answerToken(ctx: Context, { accessToken, lifetimeSeconds, issuedAt, refreshToken }: IssuedToken): void {
