@@ -69,6 +69,17 @@ suite('what is durable before a write resolves', { skip: skipWithout(['strace'])
     assert.deepEqual(steps, ['remove name', 'sync folder'])
   })
 
+  test('a removal of what is in quarantine as well: the blob first, so that it is never shown', () => {
+    const steps = order('remove spoiled', {
+      'remove name': /unlink.*blobs\/sha256/,
+      'sync folder': /fsync\(\d+<[^>]*\/blobs\/sha256\/[0-9a-f]{2}>/,
+      'out of quarantine': /unlink.*\/quarantine\/sha256/,
+      'sync quarantine': /fsync\(\d+<[^>]*\/quarantine>/
+    })
+
+    assert.deepEqual(steps, ['remove name', 'sync folder', 'out of quarantine', 'sync quarantine'])
+  })
+
   test('a record: the write-ahead log', () => {
     const steps = order('record', {
       'write log': /pwrite64\(\d+<[^>]*records\.sqlite-wal>/,

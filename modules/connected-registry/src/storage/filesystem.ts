@@ -152,8 +152,10 @@ export async function createFilesystemBlobStore(
     open: async (digest, range) => (isHidden(digest) ? undefined : openBlobFile(blobPath(paths.blobs, digest), range)),
     remove(digest) {
       return inTurn(digest, async () => {
+        // Where both names are there, the one in quarantine hides the other until that is gone.
+        const isRemoved = await removeFile(blobPath(paths.blobs, digest))
         await dropQuarantined(digest)
-        return removeFile(blobPath(paths.blobs, digest))
+        return isRemoved
       })
     },
     async *list() {
