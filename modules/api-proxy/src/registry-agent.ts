@@ -1,6 +1,6 @@
 import { Agent, type ClientRequestArgs } from 'node:http'
-import type { Socket } from 'node:net'
-import { connectHeard } from './heard-socket.ts'
+import { connect, type Socket } from 'node:net'
+import { hearToEnd } from '@connected-registry/edge-module/http-answer/heard-socket.ts'
 
 export class ConnectTimeoutError extends Error {
   override readonly name = 'ConnectTimeoutError'
@@ -20,8 +20,8 @@ export class RegistryAgent extends Agent {
   }
 
   override createConnection({ host, port }: ClientRequestArgs): Socket {
-    const socket = connectHeard({ host: host ?? undefined, port: Number(port), noDelay: true, keepAlive: true })
-    return connectInTime(socket, this.#connectTimeoutMs)
+    const socket = connect({ host: host ?? undefined, port: Number(port), noDelay: true, keepAlive: true })
+    return connectInTime(hearToEnd(socket), this.#connectTimeoutMs)
   }
 }
 

@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { hearToEnd } from '@connected-registry/edge-module/http-answer/heard-socket.ts'
 import { AnswerTimeoutError } from './failures.ts'
 import type { ForwardLimits } from './forward.ts'
-import { connectHeard } from './heard-socket.ts'
 import { connectInTime } from './registry-agent.ts'
 import type { Address } from './routes.ts'
 import { createSilence, type Silence } from './silence.ts'
@@ -69,7 +69,7 @@ export function createRegistryConnections(
       callback: (count: number, bytes: Uint8Array) => reader?.take((bytes as Buffer).subarray(0, count)) ?? refuse()
     }
     const options = { ...address, noDelay: true, keepAlive: true, onread }
-    const socket = connectInTime(connectHeard(options), connectTimeoutMs)
+    const socket = connectInTime(hearToEnd(connect(options)), connectTimeoutMs)
     const silence = createSilence(answerTimeoutMs, () => reader?.failed(new AnswerTimeoutError(answerTimeoutMs)))
 
     function refuse(): boolean {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { receivedBytes } from '../../../modules/connected-registry/src/parent/blob-upload.ts'
 import { openParent } from './parent-rig.ts'
@@ -97,6 +99,21 @@ test('a parent that names another digest than ours has not taken what we sent', 
   const { descriptor, source } = someBlob('ours', 1000)
 
   await assert.rejects(target.putBlob(descriptor, source, signal), { code: 'BAD_ANSWER' })
+})
+
+test('a parent that refuses an upload amid its body and closes at once is heard, and is not asked again', async (t) => {
+  const parent = new Worker(new URL('./abrupt-parent.ts', import.meta.url))
+  t.after(() => parent.terminate())
+  const [port] = (await once(parent, 'message')) as [number]
+  const { target, signal, dispatcher } = rigOf(t, `127.0.0.1:${port}`)
+
+  for (const seed of ['one', 'two', 'three', 'four', 'five']) {
+    const { descriptor, source } = someBlob(seed, 9_000_000)
+    await assert.rejects(target.putBlob(descriptor, source, signal), { code: 'REFUSED', status: 413 })
+  }
+
+  const { requests, failures } = dispatcher.traffic()
+  assert.deepEqual({ requests, failures }, { requests: 10, failures: 0 })
 })
 
 test('a source that fails fails the upload with its own error, once', async (t) => {

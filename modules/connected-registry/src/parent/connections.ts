@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
+import { hearToEnd } from '@connected-registry/edge-module/http-answer/heard-socket.ts'
 import type * as Undici from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import { type ContentConnections, createContentConnections } from './content-connections.ts'
@@ -105,7 +106,7 @@ export function createConnections({
       connect(options, (...[error, socket]) => {
         if (error) return callback(error, null)
         meter.add(socket)
-        callback(null, socket)
+        callback(null, hearToEnd(socket))
       })
     }
   })
