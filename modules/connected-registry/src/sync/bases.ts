@@ -20,6 +20,8 @@ export interface Bases {
   /** The batch that notes an agreement, to be written along with what was agreed on. */
   agreed(repository: string, reference: string, base: Base): Batch
   forgotten(repository: string, reference: string): Batch
+  /** It counts in no epoch any more, and still tells that nobody here has changed what came from a parent. */
+  disowned(repository: string, reference: string, digest: Digest): Batch
   /** Durable before we make it above ourselves: what the parent says then of its creation is no news of anybody there. */
   forgetSince(repository: string, reference: string): Promise<void>
   commit(batch: Batch): Promise<void>
@@ -66,6 +68,7 @@ export function createBases(records: RecordStore): Bases {
     },
     agreed: (repository, reference, base) => ({ put: [[keys.base(repository, reference), recordOf(base)]] }),
     forgotten: (repository, reference) => ({ remove: [keys.base(repository, reference)] }),
+    disowned: (repository, reference, digest) => ({ put: [[keys.base(repository, reference), { digest, epoch: '' }]] }),
     async forgetSince(repository, reference) {
       const key = keys.base(repository, reference)
       const value = await records.get(key)

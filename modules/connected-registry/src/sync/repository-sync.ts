@@ -4,6 +4,7 @@ import type { ChildChoice } from '../protocol/descriptor.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { showsAbsence } from './absence.ts'
 import { askAboutChanges } from './ask-above.ts'
+import { together } from './batches.ts'
 import { carryOut, type FailedStep } from './carry-out.ts'
 import { bringCompanions } from './companions.ts'
 import type { CopyJob } from './copy.ts'
@@ -78,7 +79,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   else context.memory.held.set(name, removals)
   const steps = planned.steps.filter((step) => isTrusted(step, believed && isAbsenceKnown, unknown))
   // It begins anew above: nothing is removed here because it does not show then what it showed before.
-  if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await forgetUnchanged(context, facts)
+  if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await disownUnchanged(context, facts)
   const job = createJob(context, above, wants)
   const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
   const executing = executeContext(context, name, { job, epoch, listsDigests, signal })
@@ -105,10 +106,10 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
 }
 
 /** What changed here keeps its base, by which it is told above. */
-async function forgetUnchanged({ bases }: RepositoryContext, { repository, bases: known, outbound }: RepositoryFacts) {
-  const unchanged = [...known.keys()].filter((reference) => !outbound.has(reference))
-  const remove = unchanged.flatMap((reference) => bases.forgotten(repository, reference).remove ?? [])
-  if (remove.length > 0) await bases.commit({ remove })
+async function disownUnchanged({ bases }: RepositoryContext, { repository, bases: known, outbound }: RepositoryFacts) {
+  const unchanged = Array.from(known).filter(([reference]) => !outbound.has(reference))
+  const batches = unchanged.map(([reference, { digest }]) => bases.disowned(repository, reference, digest))
+  if (batches.length > 0) await bases.commit(together(...batches))
 }
 
 /** Where rules choose among the tags, a manifest is no reference of its own any more: without a tag it may go. */
