@@ -8,6 +8,9 @@ import { type OpenRegistry, openRegistry, pushImage } from './open-registry.ts'
 
 const day = (date: number) => `2026-01-0${date}T00:00:00.000Z`
 
+/** The same of a repository, to a ten-millionth of a second. */
+const dayOf = (date: number, change: number) => day(date).replace('Z', `${String(change).padStart(4, '0')}Z`)
+
 /** A registry whose clock the test sets to a day of January. */
 async function openAt(t: Parameters<typeof openRegistry>[0]): Promise<OpenRegistry & { on(date: number): void }> {
   let today = 1
@@ -30,9 +33,29 @@ test('a repository says when it came, when something changed last, and how much 
   await tags.remove('app', 'v1', { origin: 'client:ci' })
   const after = await metadata.repository('app')
 
-  assert.deepEqual(before, { createdAt: day(1), updatedAt: day(2), tagCount: 3, manifestCount: 2 })
-  assert.deepEqual(after, { createdAt: day(1), updatedAt: day(3), tagCount: 2, manifestCount: 2 })
+  assert.deepEqual(before, { createdAt: day(1), updatedAt: dayOf(2, 5), tagCount: 3, manifestCount: 2 })
+  assert.deepEqual(after, { createdAt: day(1), updatedAt: dayOf(3, 6), tagCount: 2, manifestCount: 2 })
   assert.equal(await metadata.repository('other'), undefined)
+})
+
+test('a repository tells two changes of one millisecond apart, so that a look between them does not hide the second', async (t) => {
+  const open = await openAt(t)
+  const { metadata, tags } = open.registry
+  const [a, b] = [anImage({ seed: 'a' }), anImage({ seed: 'b' })]
+  for (const image of [a, b]) await pushImage(open, 'app', image)
+  const moveTo = async ({ manifest }: typeof a) => {
+    await tags.put('app', 'latest', manifest.descriptor.digest, { origin: 'client:ci' })
+    return (await metadata.repository('app'))!.updatedAt
+  }
+  await moveTo(a)
+
+  const moved = [await moveTo(b), await moveTo(a)]
+
+  assert.notEqual(moved[0], moved[1])
+  assert.deepEqual(
+    moved.map((time) => Date.parse(time)),
+    [Date.parse(day(1)), Date.parse(day(1))]
+  )
 })
 
 test('what is removed and comes again is new', async (t) => {
@@ -47,7 +70,7 @@ test('what is removed and comes again is new', async (t) => {
 
   assert.equal(gone, undefined)
   const attributes = await open.registry.metadata.repository('app')
-  assert.deepEqual(attributes, { createdAt: day(4), updatedAt: day(4), tagCount: 1, manifestCount: 1 })
+  assert.deepEqual(attributes, { createdAt: day(4), updatedAt: dayOf(4, 6), tagCount: 1, manifestCount: 1 })
 })
 
 test('what the collector removed is no longer listed or counted', async (t) => {

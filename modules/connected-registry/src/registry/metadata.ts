@@ -2,7 +2,7 @@ import type { Digest } from '../protocol/digest.ts'
 import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import { manifestAttributes, type RepositoryListing, readListing } from './metadata-listing.ts'
-import { getLink, getRepository, getTag, getUpdated, type ImageFacts } from './records.ts'
+import { getLink, getRepository, getTag, getUpdated, type ImageFacts, type UpdatedRecord } from './records.ts'
 import { tagsAt } from './tags.ts'
 
 /** A repository as ACR's metadata API describes it (ACR, "Data plane"). Undefined: not here. Times are RFC 3339, UTC. */
@@ -25,6 +25,7 @@ export interface EntryQuery {
 
 export interface RepositoryAttributes {
   readonly createdAt: string
+  /** Another one after each change. */
   readonly updatedAt: string
   readonly tagCount: number
   readonly manifestCount: number
@@ -80,7 +81,7 @@ export function createMetadata({ records }: { readonly records: RecordStore }): 
       if (known?.createdAt === record.createdAt) return known
       const updated = await getUpdated(records, repository)
       const { tags, manifests } = await listing(repository)
-      const times = { createdAt: record.createdAt, updatedAt: updated?.at ?? record.createdAt }
+      const times = { createdAt: record.createdAt, updatedAt: updated ? timeOf(updated) : record.createdAt }
       const attributes = { ...times, tagCount: tags.length, manifestCount: manifests.length }
       counts.set(repository, revision, attributes)
       return attributes
@@ -107,6 +108,14 @@ export function createMetadata({ records }: { readonly records: RecordStore }): 
       return manifestAttributes(digest, link, { createdAt, tags })
     }
   }
+}
+
+/**
+ * To a ten-millionth of a second, as ACR has it; below the millisecond it is no time, but tells two changes apart: whoever looked
+ * between them would otherwise take the second one for seen.
+ */
+function timeOf({ at, sequence }: UpdatedRecord): string {
+  return `${at.slice(0, -1)}${String(sequence % 10_000).padStart(4, '0')}Z`
 }
 
 /** Entries come in the order of their names. One that is gone is no place in an order by time: that starts anew. */
