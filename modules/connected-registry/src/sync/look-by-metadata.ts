@@ -58,6 +58,8 @@ async function lookAtNewest(
   { looked, remembered, signal }: Required<MetadataLook>
 ): Promise<Newest> {
   const since = remembered.looked.lastUpdateTime
+  // Its clock was set back, or its store: what is new is older than what was seen.
+  if (Date.parse(looked.lastUpdateTime) < Date.parse(since)) return {}
   const isTouched = looked.lastUpdateTime !== since
   const order = { orderby: 'timedesc', entriesPerPage: newestPerPage } as const
   const read = async <T extends Entry>(known: number, count: number, entries: AsyncIterable<T>) => {
