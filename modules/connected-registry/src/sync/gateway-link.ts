@@ -13,6 +13,7 @@ import { createFeedReader } from './gateway-feed.ts'
 import { createGatewaySession, type GatewaySession, type KeptGateway, type SessionState } from './gateway-session.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe } from './problems.ts'
+import { createPushUp } from './push-up.ts'
 import { openUntil, type Schedule } from './schedule.ts'
 import type { NewDetail, StatusBoard } from './status.ts'
 
@@ -131,7 +132,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
     })
     let isFollowing = false
     let failures = 0
-    let gathering: NodeJS.Timeout | undefined
+    const pushUp = createPushUp({ outbound, engine, log, gatherMs: pauses.gatherMs, signal })
 
     function follow(next: boolean): void {
       if (isFollowing === next) return
@@ -207,13 +208,6 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
       }
     }
 
-    async function pushUp(): Promise<void> {
-      await outbound.catchUp()
-      const unsent = new Set<string>()
-      for await (const [repository, , { refusal }] of outbound.all()) if (!refusal) unsent.add(repository)
-      if (unsent.size > 0 && !signal.aborted) await engine().sync({ only: unsent })
-    }
-
     const living = Promise.all([live(), keepTelling()])
     return {
       parent,
@@ -222,14 +216,9 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
       ring: news.ring,
       wake: due.ring,
       pushed() {
-        if (!isFollowing) return
-        gathering ??= setTimeout(() => {
-          gathering = undefined
-          pushUp().catch((error: unknown) => log.warn({ reason: describe(error) }, 'changes not sent'))
-        }, pauses.gatherMs)
+        if (isFollowing) pushUp()
       },
       async stop() {
-        clearTimeout(gathering)
         stopping.abort()
         await living
       }
