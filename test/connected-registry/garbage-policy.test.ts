@@ -22,7 +22,7 @@ const digest = digestOf(Buffer.from('manifest'))
 const since = '2026-03-01T00:00:00.000Z'
 const later = '2026-03-01T00:10:00.000Z'
 
-async function openPolicy(given: Partial<Settings>, lastSync?: string) {
+async function openPolicy(given: Partial<Settings>, { lastSync, epoch = given.connection?.loginServer }: More = {}) {
   const records = createMemoryRecordStore()
   const bases = createBases(records)
   const blobs = createMemoryBlobStore()
@@ -33,8 +33,13 @@ async function openPolicy(given: Partial<Settings>, lastSync?: string) {
     bases,
     blobs,
     registry,
-    policy: createGarbagePolicy({ settings: () => mergeSettings([given]), bases, outbound, board })
+    policy: createGarbagePolicy({ settings: () => mergeSettings([given]), bases, outbound, board, epoch: () => epoch })
   }
+}
+
+interface More {
+  readonly lastSync?: string | undefined
+  readonly epoch?: string
 }
 
 test('a digest that the parent listed when both last agreed is wanted, also out of scope', async () => {
@@ -43,6 +48,13 @@ test('a digest that the parent listed when both last agreed is wanted, also out 
 
   assert.equal(await policy().isWanted('app', digest, since), true)
   assert.equal(await policy().isWanted('other', digest, since), false)
+})
+
+test('a digest that a connected registry above lists is wanted: what is agreed on with it is of its store', async () => {
+  const { bases, policy } = await openPolicy({ connection }, { lastSync: later, epoch: 'store-above' })
+  await bases.commit(bases.agreed('app', digest, { digest, epoch: 'store-above' }))
+
+  assert.equal(await policy().isWanted('app', digest, since), true)
 })
 
 test('what another parent listed is not wanted', async () => {
@@ -54,7 +66,7 @@ test('what another parent listed is not wanted', async () => {
 
 test('what came since the repository last agreed whole is wanted: a copy may be under way', async () => {
   const wanted = async (lastSync: string | undefined) =>
-    (await openPolicy({ connection, repositories }, lastSync)).policy().isWanted('app', digest, since)
+    (await openPolicy({ connection, repositories }, { lastSync })).policy().isWanted('app', digest, since)
 
   assert.deepEqual([await wanted(undefined), await wanted(since), await wanted(later)], [true, true, false])
 })

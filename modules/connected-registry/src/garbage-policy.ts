@@ -11,6 +11,8 @@ export interface GarbagePolicyDeps {
   readonly bases: Pick<Bases, 'holds'>
   readonly outbound: Pick<Outbound, 'catchUp' | 'get'>
   readonly board: Pick<StatusBoard, 'repository'>
+  /** Of the parent in force. Undefined: there is none. */
+  readonly epoch: () => string | undefined
 }
 
 /**
@@ -19,14 +21,20 @@ export interface GarbagePolicyDeps {
  * slow link an image takes many windows, and must not lose in one what it got in another. Nor does anything go that clients pushed and
  * the parent has not got.
  */
-export function createGarbagePolicy({ settings, bases, outbound, board }: GarbagePolicyDeps): () => GarbagePolicy {
+export function createGarbagePolicy({
+  settings,
+  bases,
+  outbound,
+  board,
+  epoch
+}: GarbagePolicyDeps): () => GarbagePolicy {
   async function isWanted(repository: string, digest: string, since: string): Promise<boolean> {
-    const { connection, repositories } = settings()
+    const current = epoch()
     await outbound.catchUp()
     if (await outbound.get(repository, digest)) return true
-    if (!connection) return false
-    if (await bases.holds(repository, digest, connection.loginServer)) return true
-    if (!isInScope(repositories, repository)) return false
+    if (current === undefined) return false
+    if (await bases.holds(repository, digest, current)) return true
+    if (!isInScope(settings().repositories, repository)) return false
     const { lastSync } = board.repository(repository)
     return lastSync === undefined || lastSync <= since
   }

@@ -93,7 +93,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const bases = createBases(records)
   const registry = await createRegistry({ blobs, records, policy: () => policy(), admit: store.disk.admit })
   const outbound = createOutbound({ registry, records })
-  const policy = createGarbagePolicy({ settings, bases, outbound, board })
+  const policy = createGarbagePolicy({ settings, bases, outbound, board, epoch: () => parents.current()?.epoch })
   const journal = await openTransferJournal({ blobs, records })
   await dropOrphans(registry.uploads, log, journal.holds)
   const signingKeys = await loadSigningKeys(records, {
