@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { parsePlatform } from '../../../modules/connected-registry/src/sync/platforms.ts'
 import { rulesFor, type ScopeRules } from '../../../modules/connected-registry/src/sync/scope-rules.ts'
 import { anImage, anIndex, aReferrer, type BuiltImage } from '../../fixtures/image-builder.ts'
-import { openCloud, openParent, parentKinds } from './parents.ts'
+import { openCloud, openParent, parentKinds, writeRights } from './parents.ts'
 import { openSite } from './site.ts'
 
 const name = 'plant/a'
@@ -50,6 +50,29 @@ for (const kind of parentKinds)
     await site.scope([name])
     await site.sync()
     assert.equal(await site.holds(name, digestOf(amd64)), true)
+  })
+
+for (const kind of ['acr', 'plain'] as const)
+  test(`${kind}: the platforms that are wanted besides come into a ReadWrite site, too; what a client removed does not`, async (t) => {
+    const { connection, cloud } = await openCloud(t, kind, [name], { rights: writeRights })
+    const armBefore = anImage({ seed: 'arm', platform: { os: 'linux', architecture: 'arm', variant: 'v6' } })
+    const wide = anIndex([amd64, arm64, armBefore])
+    cloud.contents.put(name, wide, 'latest')
+    const site = await openSite(t, connection, [[name, onlyArm]], { mode: 'ReadWrite' })
+    await site.sync()
+
+    await site.scope([[name, { platforms: ['linux/arm64', 'linux/amd64'].map((text) => parsePlatform(text)!) }]])
+    await site.sync()
+    assert.deepEqual(
+      [await site.holds(name, digestOf(amd64)), await site.holds(name, digestOf(armBefore))],
+      [true, false]
+    )
+    await site.registry.manifests.remove(name, digestOf(amd64), { origin: 'client:line-1' })
+    const { result, artifacts } = await site.resync()
+
+    assert.deepEqual([result, artifacts, await site.holds(name, digestOf(amd64))], ['Succeeded', 0, false])
+    const again = await site.resync()
+    assert.deepEqual([again.artifacts, again.removed, again.result], [0, 0, 'Succeeded'])
   })
 
 test('a tag that leaves the rules is removed in ReadOnly mode, without a doubt in the parent', async (t) => {

@@ -44,6 +44,8 @@ export interface Base {
   readonly epoch: string
   /** What the parent said of its creation (`sinceAbove`). Undefined: it did not, or it was we who brought it there. */
   readonly since?: string | undefined
+  /** Which platforms of an index were wanted then (`PlatformChoice`). Undefined: all. */
+  readonly platforms?: string | undefined
 }
 
 const pageSize = 1000
@@ -102,12 +104,12 @@ export async function basesOf(records: RecordStore, repository: string): Promise
   return found
 }
 
-function recordOf({ digest, epoch, since }: Base): Json {
-  return { digest, epoch, ...(since !== undefined && { since }) }
+function recordOf({ digest, epoch, since, platforms }: Base): Json {
+  return { digest, epoch, ...(since !== undefined && { since }), ...(platforms !== undefined && { platforms }) }
 }
 
 function parseBase(value: Json | Uint8Array): Base | undefined {
-  const { digest, ...rest } = value as { digest: string; epoch: string; since?: string }
+  const { digest, ...rest } = value as { digest: string; epoch: string; since?: string; platforms?: string }
   const parsed = parseDigest(digest)
   return parsed && { ...rest, digest: parsed }
 }

@@ -98,7 +98,7 @@ function isOvertaken(error: unknown): boolean {
 
 async function planAgain(
   context: RepositoryContext,
-  { repository, epoch, job }: ExecuteContext,
+  { repository, epoch, wants }: ExecuteContext,
   { reference, step, parent: seen, since }: PlannedStep,
   signal: AbortSignal
 ): Promise<PlannedStep> {
@@ -112,12 +112,10 @@ async function planAgain(
     : { parent: await askAbove(above, reference, signal) }
   const known = now.parent === seen ? since : undefined
   const record = await outbound.get(repository, reference)
-  const planned = await planReference(
-    { ...context, wants: job.wants },
-    { repository, epoch, base, record },
-    reference,
-    { parent: now.parent, since: now.since ?? known }
-  )
+  const planned = await planReference({ ...context, wants }, { repository, epoch, base, record }, reference, {
+    parent: now.parent,
+    since: now.since ?? known
+  })
   // Whether a digest may be deleted above was decided with all tags in view.
   const isUnforeseen = planned.step.kind === 'removeAbove' && step.kind !== 'removeAbove'
   return isUnforeseen && parseDigest(reference) ? { ...planned, step: { kind: 'none' } } : planned

@@ -26,7 +26,7 @@ export async function bringCompanions(
   const found = await namedBy(context, { name, view, names, signal })
   const late = { ...view, ...found, digests: undefined, unwanted: new Set<string>() }
   const [bases, outbound] = [only(facts.bases, names), only(facts.outbound, names)]
-  const { wants } = executing.job
+  const { wants } = executing
   const { steps } = await planRepository(
     { ...context, wants },
     { ...facts, bases, outbound, view: late, asked: new Map() }

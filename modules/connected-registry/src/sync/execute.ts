@@ -6,6 +6,7 @@ import { together } from './batches.ts'
 import { conflictBatch, conflictTag } from './conflicts.ts'
 import { type CopyJob, copyManifest, copyTree } from './copy.ts'
 import type { Outbound } from './outbound.ts'
+import type { PlatformChoice } from './platforms.ts'
 import { sendRemoval, sendUp, type UpJob } from './send.ts'
 import type { PlannedStep } from './steps.ts'
 
@@ -17,6 +18,8 @@ export interface ExecuteContext {
   readonly up: UpJob
   readonly repository: string
   readonly epoch: string
+  /** Which manifests of an index are wanted. Undefined: all. */
+  readonly wants?: PlatformChoice | undefined
   /** Whether the parent lists digests: only then one has a base of its own. */
   readonly listsDigests: boolean
   /** What this registry is called in the names of conflict tags. */
@@ -59,11 +62,11 @@ async function settle(context: ExecuteContext, planned: PlannedStep, signal: Abo
 }
 
 function agreed(context: ExecuteContext, planned: PlannedStep, digest: Digest): Batch {
-  const { bases, outbound, repository, epoch, listsDigests } = context
+  const { bases, outbound, repository, epoch, wants, listsDigests } = context
   const { reference, record } = planned
   const since = digest === planned.parent ? planned.since : undefined
   const isKept = listsDigests || !parseDigest(reference)
-  const base = isKept ? bases.agreed(repository, reference, { digest, epoch, since }) : {}
+  const base = isKept ? bases.agreed(repository, reference, { digest, epoch, since, platforms: wants?.platforms }) : {}
   return record ? together(base, outbound.settled(repository, reference, record)) : base
 }
 

@@ -2,6 +2,11 @@ import type { ChildChoice, Descriptor, Platform } from '../protocol/descriptor.t
 
 const separator = '/'
 
+/** Which manifests of an index are wanted; the same text where the same platforms are. */
+export interface PlatformChoice extends ChildChoice {
+  readonly platforms: string
+}
+
 /** `os/architecture` or `os/architecture/variant`, as clients write it. Undefined: it is none. */
 export function parsePlatform(text: string): Platform | undefined {
   const parts = text.split(separator)
@@ -15,14 +20,19 @@ export function parsePlatform(text: string): Platform | undefined {
  * Which manifests of an index are wanted: those of the platforms, those without one, and what is about a manifest that is wanted
  * (BuildKit, "attestation storage": platform unknown/unknown, and the digest it is about as an annotation).
  */
-export function chooseChildren(platforms: readonly Platform[]): ChildChoice {
+export function chooseChildren(platforms: readonly Platform[]): PlatformChoice {
   const isChosen = ({ platform }: Descriptor) => !platform || platforms.some((wanted) => covers(wanted, platform))
-  return (child, siblings) => {
+  const choose: ChildChoice = (child, siblings) => {
     const subject = child.annotations?.['vnd.docker.reference.digest']
     if (subject === undefined) return isChosen(child)
     const about = siblings.find(({ digest }) => digest === subject)
     return about === undefined || isChosen(about)
   }
+  return Object.assign(choose, { platforms: platforms.map(formatPlatform).sort().join() })
+}
+
+function formatPlatform({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant ? [variant] : [])].join(separator)
 }
 
 /** Without a variant all of them are meant. */

@@ -13,7 +13,7 @@ import { settleReferrers } from './late-referrers.ts'
 import { createLocalTarget } from './local-target.ts'
 import { look, type ParentView, resolveTags } from './look.ts'
 import type { OutboundRecord } from './outbound.ts'
-import { chooseChildren } from './platforms.ts'
+import { chooseChildren, type PlatformChoice } from './platforms.ts'
 import { codeOf, describe, detailOf, isContact, isLinkFailure } from './problems.ts'
 import { createReadAhead } from './read-ahead.ts'
 import type { RepositoryContext, RoundMemory } from './repository-context.ts'
@@ -82,7 +82,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await disownUnchanged(context, facts)
   const job = createJob(context, above, wants)
   const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
-  const executing = executeContext(context, name, { job, epoch, listsDigests, signal })
+  const executing = executeContext(context, name, { job, epoch, wants, listsDigests, signal })
   const carried = await carryOut(context, executing, steps, signal)
   const companions =
     view && selection && (await bringCompanions(context, { facts: { ...facts, view }, selection, executing, signal }))
@@ -185,19 +185,16 @@ function isPushedAndGone({ step, record }: PlannedStep): boolean {
 interface Executing {
   readonly epoch: string
   readonly job: CopyJob
+  readonly wants: PlatformChoice | undefined
   readonly listsDigests: boolean
   readonly signal: AbortSignal
 }
 
-function executeContext(
-  context: RepositoryContext,
-  name: string,
-  { job, epoch, listsDigests, signal }: Executing
-): ExecuteContext {
+function executeContext(context: RepositoryContext, name: string, { signal, ...executing }: Executing): ExecuteContext {
   const { registry, bases, outbound, parent, now } = context
   const { registryName } = parent
   const up = createUpJob(context, name, signal)
-  return { registry, bases, outbound, job, up, repository: name, epoch, listsDigests, registryName, now }
+  return { ...executing, registry, bases, outbound, up, repository: name, registryName, now }
 }
 
 /** A repository that suddenly lost most of what was agreed on is believed only when it says so twice. */

@@ -1,5 +1,4 @@
 import type { Mode } from '../access/authorize.ts'
-import type { ChildChoice } from '../protocol/descriptor.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -8,6 +7,7 @@ import { withoutUsed } from './client-content.ts'
 import { type ParentView, sinceAbove } from './look.ts'
 import { baseOf, type OutboundRecord } from './outbound.ts'
 import { areTwoPushes, plan, type ReferenceState, type SyncStep } from './plan.ts'
+import type { PlatformChoice } from './platforms.ts'
 
 /** One step with what it is about. `local` and `parent` are what the plan saw, and what the step insists on. */
 export interface PlannedStep {
@@ -24,7 +24,7 @@ export interface PlannedStep {
 export interface PlanContext {
   readonly registry: Registry
   readonly mode: Mode
-  readonly wants?: ChildChoice
+  readonly wants?: PlatformChoice | undefined
 }
 
 export function isRemoval({ step }: PlannedStep): boolean {
@@ -95,7 +95,7 @@ export async function planReference(
   const times = { baseSince: current?.since, parentSince: since }
   const state: ReferenceState = { reference, base, local, parent, ...times, isTouched: record !== undefined }
   const step = record ? ourStep(context.mode, state, record) : theirStep(context.mode, state, stored)
-  const whole = await wholly(context, repository, state, step)
+  const whole = await wholly(context, { repository, base: current }, state, step)
   return { reference, local, parent, step: whole, ...(since !== undefined && { since }), ...(record && { record }) }
 }
 
@@ -145,19 +145,21 @@ function isOther(base: Base | undefined, digest: Digest, since: string | undefin
 
 /**
  * Both hold the same index, but clients pushed it here without all of its manifests, or removed some: what is missing still has to
- * come. In ReadWrite mode what was agreed on before stays as clients have left it.
+ * come. In ReadWrite mode what was agreed on before stays as clients have left it, as long as the same platforms are wanted.
  */
 async function wholly(
   { registry, mode, wants }: PlanContext,
-  repository: string,
+  { repository, base: agreed }: { readonly repository: string; readonly base: Base | undefined },
   { base, local, parent, isTouched }: ReferenceState,
   step: SyncStep
 ): Promise<SyncStep> {
-  const isAgreed = step.kind === 'none' && mode === 'ReadOnly'
-  const isAsLeft = mode === 'ReadWrite' && base === parent && !isTouched
+  const isAnotherChoice = mode === 'ReadWrite' && agreed?.digest === parent && agreed?.platforms !== wants?.platforms
+  const isAgreed = step.kind === 'none' && (mode === 'ReadOnly' || (isAnotherChoice && !isTouched))
+  const isAsLeft = mode === 'ReadWrite' && base === parent && !isTouched && !isAnotherChoice
   if ((step.kind !== 'agree' && !isAgreed) || isAsLeft) return step
-  if (parent === null || local !== parent || (await registry.manifests.isWhole(repository, parent, wants))) return step
-  return { kind: 'copyDown', digest: parent }
+  if (parent === null || local !== parent) return step
+  if (!(await registry.manifests.isWhole(repository, parent, wants))) return { kind: 'copyDown', digest: parent }
+  return isAnotherChoice ? { kind: 'agree', digest: parent } : step
 }
 
 /** Tags and digests that can be spoken of, each once. */
