@@ -161,6 +161,27 @@ test('acr: what is deleted and pushed again above while a round sends other thin
   await assertRest(site)
 })
 
+test('acr: a digest that gets a tag above while a round sends other things is not deleted there, and comes back', async (t) => {
+  const { parent, site } = (await openPair(t, 'acr'))!
+  const cloud = parent.cloud!
+  await remove(site)
+  await site.push(repository, third, 'v3')
+  const pushing = { method: 'PUT', path: /manifests\/v3$/ }
+  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+  cloud.faults.add(pushing, { kind: 'hang', until }, { times: 1 })
+
+  const asked = cloud.nextRequest(pushing, t.signal)
+  const round = site.sync()
+  await asked
+  cloud.contents.tag(repository, 'wanted', digestOf(first))
+  goOn()
+  await round
+  await site.sync()
+
+  for (const side of [parent, site]) assert.equal(await side.tag(repository, 'wanted'), digestOf(first))
+  await assertRest(site)
+})
+
 test('acr: a deletion asks once more, with the time of creation, and at a parent that tells it in lists alone as ever', async (t) => {
   for (const status of [200, 404]) {
     const { parent, site } = (await openPair(t, 'acr'))!

@@ -29,12 +29,15 @@ export async function askAbove(
   return found?.digest ?? null
 }
 
-/** The same with its creation (`sinceAbove`), in one request too where the parent has ACR's metadata. */
+/** Undefined: it was not told which tags point at a digest. */
+export type PlaceWithTags = ParentPlace & { readonly tags?: readonly string[] }
+
+/** The same with its creation (`sinceAbove`) and tags, in one request too where the parent has ACR's metadata. */
 export async function askCreation(
   repository: ParentRepository,
   reference: string,
   signal: AbortSignal
-): Promise<ParentPlace> {
+): Promise<PlaceWithTags> {
   try {
     const digest = parseDigest(reference)
     if (!digest) {
@@ -42,7 +45,7 @@ export async function askCreation(
       return { parent: tag?.digest ?? null, since: tag?.lastUpdateTime }
     }
     const manifest = await repository.manifestEntry(digest, signal)
-    return { parent: manifest ? digest : null, since: manifest?.createdTime }
+    return { parent: manifest ? digest : null, since: manifest?.createdTime, tags: manifest?.tags ?? [] }
   } catch (error) {
     signal.throwIfAborted()
     // What may pass is waited for: without the time somebody's push might be deleted.

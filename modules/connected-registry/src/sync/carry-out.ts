@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { ConflictError } from '../storage/record-store.ts'
-import { askAbove, askCreation } from './ask-above.ts'
+import { askAbove, askCreation, type PlaceWithTags } from './ask-above.ts'
+import type { Bases } from './bases.ts'
 import { type ExecuteContext, execute } from './execute.ts'
 import { inParallel } from './places.ts'
 import type { SyncStep } from './plan.ts'
@@ -10,7 +11,7 @@ import { removableManifests } from './removals.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { MovedAboveError } from './send.ts'
 import type { NewDetail } from './status.ts'
-import { isRemoval, type ParentPlace, type PlannedStep, planReference } from './steps.ts'
+import { isRemoval, type PlannedStep, planReference } from './steps.ts'
 
 export interface FailedStep {
   readonly planned: PlannedStep
@@ -106,8 +107,8 @@ async function planAgain(
   const base = await bases.get(repository, reference)
   const above = parent.repository(repository)
   // Hours may have gone by since the look, and a deletion is the one step that cannot be made good again.
-  const isTelling = step.kind === 'removeAbove' && base?.since !== undefined
-  const now: ParentPlace = isTelling
+  const isTelling = step.kind === 'removeAbove' && (base?.since !== undefined || since !== undefined)
+  const now: PlaceWithTags = isTelling
     ? await askCreation(above, reference, signal)
     : { parent: await askAbove(above, reference, signal) }
   const known = now.parent === seen ? since : undefined
@@ -116,9 +117,18 @@ async function planAgain(
     parent: now.parent,
     since: now.since ?? known
   })
+  const digest = parseDigest(reference)
+  if (!digest || planned.step.kind !== 'removeAbove') return planned
   // Whether a digest may be deleted above was decided with all tags in view.
-  const isUnforeseen = planned.step.kind === 'removeAbove' && step.kind !== 'removeAbove'
-  return isUnforeseen && parseDigest(reference) ? { ...planned, step: { kind: 'none' } } : planned
+  if (step.kind !== 'removeAbove') return { ...planned, step: { kind: 'none' } }
+  const isTagged = await isTaggedAnew(bases, repository, digest, now.tags)
+  return isTagged ? { ...planned, step: { kind: 'copyDown', digest } } : planned
+}
+
+/** It would be deleted with a tag that somebody put on it above since. */
+async function isTaggedAnew(bases: Bases, repository: string, digest: Digest, tags: readonly string[] = []) {
+  for (const tag of tags) if ((await bases.get(repository, tag))?.digest !== digest) return true
+  return false
 }
 
 function inOrder(steps: readonly PlannedStep[]) {
