@@ -117,24 +117,6 @@ for (const kind of ['acr', 'plain'] as const) {
     assert.deepEqual(site.codes(), [])
   })
 
-  test(`${kind}: what a site kept when its repository began anew above follows the parent again once that has it`, async (t) => {
-    const { parent, site } = (await openPair(t, kind))!
-    await parent.put(repository, third, 'v2')
-    await site.sync()
-    await parent.loseStore()
-    await site.push(repository, second, 'new')
-    for (let round = 0; round < 2; round++) await site.resync()
-    await parent.put(repository, second, 'v1')
-    await parent.put(repository, third, 'v2')
-    await site.sync()
-    await parent.put(repository, second, 'v2')
-
-    await site.sync()
-
-    for (const tag of ['v1', 'v2']) assert.equal(await site.tag(repository, tag), digestOf(second))
-    await assertRest(site)
-  })
-
   test(`${kind}: what was deleted on both sides and pushed here again goes up again`, async (t) => {
     const { parent, site } = (await openPair(t, kind))!
     await parent.put(repository, second, 'v2')

@@ -55,7 +55,7 @@ export interface Outbound {
 }
 
 const pageSize = 500
-const missingContent: readonly string[] = ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']
+const missingContent: readonly (string | undefined)[] = ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']
 
 export function createOutbound({ registry, records }: { registry: Registry; records: RecordStore }): Outbound {
   const { changes } = registry
@@ -105,7 +105,7 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
     for (const repository of new Set(pushed.map((change) => change.repository))) {
       for await (const [key, value] of readAll(records, keys.outboundsOf(repository))) {
         const { refusal, ...record } = value as OutboundRecord
-        if (refusal && missingContent.includes(refusal.code)) entries.push([key, record])
+        if (refusal && isContentMissing(refusal.code)) entries.push([key, record])
       }
     }
     return entries
@@ -158,6 +158,11 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
       }
     }
   }
+}
+
+/** The parent's word for a manifest that names what it does not hold. */
+export function isContentMissing(parentCode: string | undefined): boolean {
+  return missingContent.includes(parentCode)
 }
 
 async function recordOf(

@@ -1,4 +1,5 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { ParentTarget } from '../parent/parent-target.ts'
 import type { ContentTarget } from '../protocol/content.ts'
@@ -12,7 +13,7 @@ import { askAbove } from './ask-above.ts'
 import type { Bases } from './bases.ts'
 import { type CopyJob, copyManifest } from './copy.ts'
 import { createLocalSource } from './local-source.ts'
-import type { Outbound } from './outbound.ts'
+import { isContentMissing, type Outbound } from './outbound.ts'
 import { createPlaces } from './places.ts'
 import { describe } from './problems.ts'
 import { readAll } from './record-pages.ts'
@@ -96,7 +97,19 @@ export async function sendUp(job: UpJob, { reference, parent }: PlannedStep, dig
   if (now !== parent) throw new MovedAboveError(job.repository, reference)
   // The manifest is put along with its tag, and may be gone above by now.
   for (const made of [reference, digest]) await job.bases.forgetSince(job.repository, made)
-  await job.above.putTag(reference, stored)
+  try {
+    await job.above.putTag(reference, stored)
+  } catch (error) {
+    if (!(error instanceof ParentError) || !isContentMissing(error.parentCode)) throw error
+    await copyManifest(anew(job), digest, signal)
+    await job.above.putTag(reference, stored)
+  }
+}
+
+/** What the parent holds already may lack manifests that were deleted there since: then all of it is brought. */
+function anew(job: UpJob): UpJob {
+  const target = { ...job.target, hasManifest: async () => false }
+  return { ...job, target, manifests: new Map(), blobs: new Map(), settled: new Set() }
 }
 
 export async function sendRemoval({ above }: UpJob, reference: string): Promise<void> {
