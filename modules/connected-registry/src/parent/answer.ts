@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { ParentError, type ParentErrorCode } from './parent-error.ts'
 import { parseRetryAfter } from './retry.ts'
 
-/** What the parent said to one request. The body must be read, discarded or left to the caller: it holds a connection. */
+/**
+ * What the parent said to one request. The body must be read, discarded, closed or left to the caller, also where there is none, as
+ * after HEAD: it holds a connection, and undici the whole request with its socket until the body has ended.
+ */
 export interface Answer {
   readonly operation: string
   readonly url: URL

@@ -5,7 +5,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { type Manifest, manifestSizeLimit, parseManifest } from '../protocol/manifest.ts'
 import { essence, manifestMediaTypes } from '../protocol/media-types.ts'
 import { formatReference, type Reference } from '../protocol/reference.ts'
-import { type Answer, badAnswer, headerOf, readBody, refusal } from './answer.ts'
+import { type Answer, badAnswer, discard, headerOf, readBody, refusal } from './answer.ts'
 import { ParentError } from './parent-error.ts'
 import { type ParentLink, scopes, urlOf } from './parent-link.ts'
 
@@ -55,10 +55,10 @@ function lengthIn(answer: Answer): number | undefined {
 /** What the reference names now, by HEAD where the parent tells enough in headers. Undefined as in `getManifest`. */
 export async function headManifest(link: ParentLink, request: ManifestRequest): Promise<Descriptor | undefined> {
   const described = await link.authentication.request(requestFor(link, 'HEAD', request), async (answer) => {
-    if (answer.status === 200) return descriptorIn(answer)
     // Without a body a 404 says neither what is unknown nor who says so.
-    if (answer.status === 404 || answer.status === 405) return undefined
-    throw await refusal(answer)
+    if (answer.status !== 200 && answer.status !== 404 && answer.status !== 405) throw await refusal(answer)
+    await discard(answer)
+    return answer.status === 200 ? descriptorIn(answer) : undefined
   })
   return described ?? (await getManifest(link, request))?.descriptor
 }

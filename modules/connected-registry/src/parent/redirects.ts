@@ -23,8 +23,8 @@ export async function followRedirect(
 ): Promise<Answer> {
   let current = answer
   for (let hop = 0; hop < hopLimit; hop++) {
-    const url = nextUrl(connection, current)
     await discard(current)
+    const url = nextUrl(connection, current)
     current = await dispatcher.request({ ...request, url }, async (next) => next)
     if (isRedirect(current)) continue
     if (!expiredStatus.includes(current.status)) return current
@@ -32,6 +32,7 @@ export async function followRedirect(
     const { parentCode } = await refusal(current)
     throw new ParentError('LINK_EXPIRED', { operation, url, status, parentCode })
   }
+  await discard(current)
   throw refused(current, `more than ${hopLimit} times`)
 }
 
