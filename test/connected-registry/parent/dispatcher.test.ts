@@ -218,3 +218,15 @@ test('a certificate is trusted by its authority, and its refusal is not asked ag
   assert.equal(await trusting.request(get(server.url, t.signal), read), '"here"')
   await assert.rejects(strict.request(get(server.url, t.signal), read), { code: 'UNTRUSTED', retryable: false })
 })
+
+test('a parent that speaks plain HTTP where TLS was expected is told so, and not that its certificate is not trusted', async (t) => {
+  const server = await scriptedServer(t, json(200, 'here'))
+  const dispatcher = openDispatcher(t)
+
+  await assert.rejects(dispatcher.request(get(server.url.replace('http:', 'https:'), t.signal), read), {
+    code: 'BAD_ANSWER',
+    retryable: false,
+    message:
+      /gave an answer that cannot be used: no TLS \(ERR_SSL_WRONG_VERSION_NUMBER\); is ParentEndpointProtocol right\?/
+  })
+})

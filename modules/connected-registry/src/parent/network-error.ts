@@ -20,7 +20,8 @@ export function networkError(cause: unknown, code: ParentErrorCode, exchange: Ex
   }
   const reason = reasonOf(cause)
   if (reason === undefined || reason === 'UND_ERR_INVALID_ARG') return cause
-  return new ParentError(meaning(reason) ?? code, { operation, url, detail: reason, cause })
+  const detail = withoutTls.includes(reason) ? `no TLS (${reason}); is ParentEndpointProtocol right?` : reason
+  return new ParentError(meaning(reason) ?? code, { operation, url, detail, cause })
 }
 
 function reasonOf(cause: unknown): string | undefined {
@@ -30,11 +31,13 @@ function reasonOf(cause: unknown): string | undefined {
 
 const timeouts = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']
 const malformed = /^(?:HPE_.*|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_EXCEEDED_MAX_SIZE)$/
+// What came in place of a handshake, such as an answer in plain HTTP: it says nothing of any certificate.
+const withoutTls = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_HTTP_REQUEST']
 // Names of OpenSSL's verification results (openssl-verify, "Diagnostics") and Node's own.
 const untrusted = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|^ERR_TLS_|^ERR_SSL_/
 
 function meaning(reason: string): ParentErrorCode | undefined {
   if (timeouts.includes(reason)) return 'TIMEOUT'
-  if (malformed.test(reason)) return 'BAD_ANSWER'
+  if (malformed.test(reason) || withoutTls.includes(reason)) return 'BAD_ANSWER'
   return untrusted.test(reason) ? 'UNTRUSTED' : undefined
 }
