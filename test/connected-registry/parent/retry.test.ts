@@ -20,6 +20,11 @@ test('a pause doubles with each attempt up to the longest one', () => {
   const pauses = [0, 1, 2, 3, 4, 12].map((attempt) => pauseBeforeRetry(failed('UNREACHABLE'), attempt, policy, () => 1))
 
   assert.deepEqual(pauses, [100, 200, 400, 800, 1000, 1000])
+  assert.equal(
+    pauseBeforeRetry(failed('UNREACHABLE'), 0, policy, () => 0.123),
+    56,
+    'in whole milliseconds, as the log shows them'
+  )
 })
 
 test('only what may heal by itself is asked again, and only so often', () => {

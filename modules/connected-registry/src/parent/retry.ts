@@ -16,7 +16,7 @@ export const defaultRetryPolicy: RetryPolicy = {
   longestRetryAfterMs: 60_000
 }
 
-/** Milliseconds until the next attempt, or undefined where there should be none. `attempt` counts from 0. */
+/** Whole milliseconds until the next attempt, or undefined where there should be none. `attempt` counts from 0. */
 export function pauseBeforeRetry(
   error: unknown,
   attempt: number,
@@ -26,9 +26,11 @@ export function pauseBeforeRetry(
   if (!(error instanceof ParentError) || !error.retryable || error.code === 'BREAKER_OPEN') return undefined
   if (attempt >= policy.retries) return undefined
   const pause = Math.min(policy.firstPauseMs * 2 ** attempt, policy.longestPauseMs)
-  if (error.retryAfterMs === undefined) return pause * (0.5 + random() / 2)
+  if (error.retryAfterMs === undefined) return Math.round(pause * (0.5 + random() / 2))
   // Never earlier than asked for; the jitter only adds.
-  return error.retryAfterMs > policy.longestRetryAfterMs ? undefined : error.retryAfterMs + (random() * pause) / 2
+  return error.retryAfterMs > policy.longestRetryAfterMs
+    ? undefined
+    : error.retryAfterMs + Math.round((random() * pause) / 2)
 }
 
 /**
