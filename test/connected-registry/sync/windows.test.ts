@@ -20,12 +20,17 @@ const hourMs = 60 * minuteMs
 /** At night, two hours. */
 const nightly: Schedule = { cron: '0 1 * * *', windowMs: 2 * hourMs }
 
-async function openNight(t: TestContext, start: string, schedule = nightly) {
+async function openNight(
+  t: TestContext,
+  start: string,
+  schedule = nightly,
+  mode: 'ReadOnly' | 'ReadWrite' = 'ReadOnly'
+) {
   const clock = createManualClock(start)
   const { connection, cloud } = await openCloud(t, 'acr', repositories)
   cloud.contents.put(first, one, 'latest')
   cloud.contents.put(second, two, 'latest')
-  const site = await openSite(t, connection, repositories, { clock, schedule })
+  const site = await openSite(t, connection, repositories, { clock, schedule, mode })
   const rounds = () => cloud.requests.filter(({ url }) => url === `/acr/v1/${first}`).length
   return { clock, cloud, site, rounds }
 }
@@ -48,6 +53,46 @@ test('an iteration begins with the tick, not before', async (t) => {
   assert.equal(early, 0)
   assert.equal(await site.tag(second, 'latest'), digestOf(two))
   await site.until(isPlanned('2024-05-02T01:00:00.000Z'))
+})
+
+test('what clients push by day is told as waiting to go up long before the window opens, also after a restart', async (t) => {
+  const { clock, site } = await openNight(t, '2024-05-01T12:00:00Z', nightly, 'ReadWrite')
+  await site.until(isPlanned('2024-05-02T01:00:00.000Z'))
+
+  await site.push(first, two, 'pushed')
+  clock.advance(minuteMs)
+
+  await site.until(({ pendingUp }) => pendingUp?.references === 2)
+  await site.push('plant/elsewhere', one, 'out-of-scope')
+  await site.registry.tags.remove(first, 'pushed', { origin: 'client:line-1' })
+  await site.push(second, one, 'pushed')
+  clock.advance(minuteMs)
+  await site.until(({ pendingUp }) => pendingUp?.artifacts === 2 && pendingUp.references === 4)
+
+  await site.stop()
+  const { connection } = await openCloud(t, 'acr', repositories)
+  const { blobs, records } = site
+  const restarted = await openSite(t, connection, repositories, {
+    blobs,
+    records,
+    clock,
+    schedule: nightly,
+    mode: 'ReadWrite'
+  })
+  clock.advance(minuteMs)
+  await restarted.until(({ pendingUp }) => pendingUp?.references === 4)
+})
+
+test('while an iteration runs no moment in the past is told as that of the next one', async (t) => {
+  const { clock, cloud, site } = await openNight(t, '2024-05-01T00:59:59Z')
+  await site.until(isPlanned('2024-05-01T01:00:00.000Z'))
+  cloud.faults.add(bytesOf(layerOf(one)), { kind: 'hang', afterBytes: 0 }, { times: 1 })
+  const hanging = cloud.nextRequest(bytesOf(layerOf(one)))
+
+  clock.advance(minuteMs)
+  await hanging
+
+  assert.equal(site.board.read().next, undefined)
 })
 
 test('settings that come while a window is open begin at once', async (t) => {

@@ -9,6 +9,7 @@ import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
 import { isNotice, leaveScope, runIteration } from './iteration.ts'
 import type { Outbound } from './outbound.ts'
+import { createPending, watchPending } from './pending.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { createRoundMemory, createSyncPlaces } from './repository-context.ts'
 import { type Beginning, type Extent, Interruption, isJoined, type Running } from './running-iteration.ts'
@@ -84,6 +85,16 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   const onBytes = (bytes: number) => board.arrived({ bytes })
   const transfers = createTransfers({ blobs, journal, concurrency: parallelContents, ...options.transfer, onBytes })
   const places = createSyncPlaces()
+  const pending = createPending({ outbound, board })
+  const watch = watchPending({
+    changes: registry.changes,
+    outbound,
+    pending,
+    scope: () => (wish?.parent ? wish.patterns : undefined),
+    isWritten: () => wish?.mode === 'ReadWrite',
+    clock,
+    log
+  })
   let memory = createRoundMemory()
   let wish: SyncWish | undefined
   let callOff: () => void = () => {}
@@ -116,7 +127,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     board.started(correlationId)
     const { now } = clock
     const isPartial = extent.only !== undefined
-    const stores = { registry, blobs, records, bases, outbound, transfers, board, places, log }
+    const stores = { registry, blobs, records, bases, outbound, transfers, board, pending, places, log }
     const thorough = !isPartial && rounds % thoroughEvery === 0
     const context = { ...stores, ...extent, parent, mode, patterns, memory, thorough, correlationId, now }
     const prepared = isPartial ? Promise.resolve() : prepare(signal)
@@ -190,6 +201,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 
   function tick(): void {
+    board.scheduled(undefined)
     const open = wish && openUntil(wish.schedule, clock.now())
     const until = open === 'open' ? undefined : open
     // Where no window is open, the device slept through it, or its clock was set forward.
@@ -245,6 +257,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       const isSameParent = wish?.parent === next.parent
       wish = next
       rounds = 0
+      watch.look()
       running?.abort.abort(new Interruption('SETTINGS_CHANGED'))
       leaving = Promise.allSettled([leaving, running?.done])
         .then(() => {
@@ -272,7 +285,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       stopped = true
       callOff()
       running?.abort.abort(new Interruption('STOPPING'))
-      await Promise.allSettled([leaving, running?.done])
+      await Promise.allSettled([leaving, running?.done, watch.stop()])
     }
   }
 }

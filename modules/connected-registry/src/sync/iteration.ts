@@ -2,7 +2,7 @@ import type { RepositoryPattern } from '../protocol/repository-pattern.ts'
 import { conflictDetails } from './conflicts.ts'
 import { bringDamaged, type DamagedContext } from './damaged.ts'
 import { repositoriesHere } from './local-catalog.ts'
-import { tellPending } from './pending.ts'
+import type { Pending } from './pending.ts'
 import { createPlaces, inParallel } from './places.ts'
 import { detailOf, isLinkFailure } from './problems.ts'
 import { refusalDetails } from './refusals.ts'
@@ -18,6 +18,7 @@ export interface IterationContext extends DamagedContext {
   readonly retryRefused: boolean
   /** These repositories and what clients changed; undefined: the whole scope. */
   readonly only?: ReadonlySet<string> | undefined
+  readonly pending: Pending
 }
 
 /** What they bring has places of its own; this many are looked at and planned at once. */
@@ -28,14 +29,14 @@ const parallelRepositories = 4
  * throws aborts, and link failures before the first repository.
  */
 export async function runIteration(context: IterationContext, signal: AbortSignal): Promise<IterationOutcome> {
-  const { outbound, retryRefused } = context
+  const { outbound, patterns, pending, retryRefused } = context
   await outbound.catchUp()
   await tellAnew(context)
   if (retryRefused) await outbound.retryRefused()
-  await tellPending(context)
+  await pending.tell(patterns)
   const outcome = await syncAll(context, signal)
   await outbound.catchUp()
-  await tellPending(context)
+  await pending.tell(patterns)
   await forgetUploads(context)
   return { ...outcome, notices: await noticesOf(context) }
 }

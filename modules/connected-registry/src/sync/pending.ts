@@ -1,19 +1,103 @@
-import type { RepositoryContext } from './repository-context.ts'
+import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Changes } from '../registry/registry.ts'
+import type { Outbound } from './outbound.ts'
+import { codeOf, describe } from './problems.ts'
 import { isInScope } from './scope.ts'
+import type { ScopeEntry } from './scope-rules.ts'
+import type { StatusBoard } from './status.ts'
+import type { WallClock } from './wall-clock.ts'
 
-/** Counts what is to go up and has not been refused: manifests and the bytes they need at most, and all references. */
-export async function tellPending({
-  outbound,
-  patterns,
-  board
-}: Pick<RepositoryContext, 'outbound' | 'patterns' | 'board'>): Promise<void> {
-  let [artifacts, bytes, references] = [0, 0, 0]
-  for await (const [repository, , record] of outbound.all()) {
-    if (record.refusal || !isInScope(patterns, repository)) continue
-    references++
-    if (record.bytes === undefined) continue
-    artifacts++
-    bytes += record.bytes
+/** What is to go up, as the status tells it. */
+export interface Pending {
+  /** Counts what is to go up and has not been refused: manifests and the bytes they need at most, and all references. */
+  tell(patterns: readonly ScopeEntry[]): Promise<void>
+}
+
+export function createPending({ outbound, board }: PendingDeps): Pending {
+  let telling: Promise<void> = Promise.resolve()
+
+  async function count(patterns: readonly ScopeEntry[]): Promise<void> {
+    let [artifacts, bytes, references] = [0, 0, 0]
+    for await (const [repository, , record] of outbound.all()) {
+      if (record.refusal || !isInScope(patterns, repository)) continue
+      references++
+      if (record.bytes === undefined) continue
+      artifacts++
+      bytes += record.bytes
+    }
+    board.pendingUp({ artifacts, bytes, references })
   }
-  board.pendingUp({ artifacts, bytes, references })
+
+  return {
+    // One at a time: what was counted before something went up must not be told after it.
+    tell(patterns) {
+      const told = telling.then(() => count(patterns))
+      telling = told.catch(() => undefined)
+      return told
+    }
+  }
+}
+
+interface PendingDeps {
+  readonly outbound: Pick<Outbound, 'all'>
+  readonly board: Pick<StatusBoard, 'pendingUp'>
+}
+
+export interface PendingWatch {
+  /** Counts soon. */
+  look(): void
+  stop(): Promise<void>
+}
+
+export interface PendingWatchOptions {
+  readonly changes: Pick<Changes, 'onChange'>
+  readonly outbound: Pick<Outbound, 'catchUp'>
+  readonly pending: Pending
+  /** Undefined: nothing goes anywhere. */
+  readonly scope: () => readonly ScopeEntry[] | undefined
+  /** Whether clients can change anything. */
+  readonly isWritten: () => boolean
+  readonly clock: Pick<WallClock, 'after'>
+  readonly log: Log
+}
+
+/** Changes within it are counted once. */
+const gatherMs = 2000
+
+/** Rounds may be a day apart, and begin with nothing while the parent is away: what clients change is told between them, too. */
+export function watchPending(options: PendingWatchOptions): PendingWatch {
+  const { changes, outbound, pending, scope, isWritten, clock, log } = options
+  let callOff: (() => void) | undefined
+  let counting: Promise<void> = Promise.resolve()
+  let isStopped = false
+  const unsubscribe = changes.onChange(() => isWritten() && look())
+
+  function look(): void {
+    if (isStopped) return
+    callOff ??= clock.after(gatherMs, () => {
+      callOff = undefined
+      counting = counting.then(count)
+    })
+  }
+
+  async function count(): Promise<void> {
+    const patterns = scope()
+    if (!patterns) return
+    try {
+      await outbound.catchUp()
+      await pending.tell(patterns)
+    } catch (error) {
+      log.warn({ code: codeOf(error), reason: describe(error) }, 'what is to go up was not counted')
+    }
+  }
+
+  return {
+    look,
+    async stop() {
+      isStopped = true
+      unsubscribe()
+      callOff?.()
+      await counting
+    }
+  }
 }
