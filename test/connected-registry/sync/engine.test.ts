@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { type Digest, hexOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import { anImage, type BuiltImage } from '../../fixtures/image-builder.ts'
+import { createManualClock } from './manual-clock.ts'
 import { openCloud } from './parents.ts'
 import { openSite } from './site.ts'
 
@@ -117,7 +118,9 @@ test('new settings are followed by a complete comparison, also where they cut on
 test('of a part only that is looked at, and of the whole again while something is not as it should be', async (t) => {
   const { connection, cloud } = await openCloud(t, 'acr', repositories)
   for (const name of repositories) cloud.contents.put(name, one, 'latest')
-  const site = await openSite(t, connection, repositories)
+  // In its window, with a clock by which no iteration begins of its own accord.
+  const clock = createManualClock('2024-01-01T00:30:00Z')
+  const site = await openSite(t, connection, repositories, { clock })
   const part = () => site.engine.sync({ only: new Set([second, 'out/of-scope']) })
   assert.equal((await part())?.artifacts, 2)
 

@@ -131,6 +131,18 @@ test('a window that closes cuts the iteration; the next one goes on, and nothing
   assert.ok(fetched.length > 0 && !fetched.some((url) => url.includes(hexOf(layerOf(one)))))
 })
 
+test('what is told when the window has just closed waits for the next one', async (t) => {
+  const { clock, cloud, site } = await openNight(t, '2024-05-01T03:00:00Z')
+  await site.until(isPlanned('2024-05-02T01:00:00.000Z'))
+
+  const summaries = [await site.engine.sync({ only: new Set([first]) }), await site.engine.sync({ fresh: true })]
+
+  assert.deepEqual([summaries, cloud.requests], [[undefined, undefined], []])
+  clock.advance(22 * hourMs)
+  await site.until(hasEnded('Succeeded'))
+  assert.equal(await site.tag(first, 'latest'), digestOf(one))
+})
+
 test('where the next window opens as one closes, the iteration that was cut goes on at once', async (t) => {
   const hourly: Schedule = { cron: '0 * * * *', windowMs: hourMs }
   const { clock, cloud, site } = await openNight(t, '2024-05-01T00:30:00Z', hourly)

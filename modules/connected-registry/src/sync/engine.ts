@@ -36,6 +36,7 @@ export interface SyncEngine {
    * One iteration now, whatever the schedule says; resolves to its summary, undefined where nothing can be synced. A running one
    * is joined. `complete`: everything is compared, whatever the parent says has changed. `fresh`: it looks at nothing before now, so
    * that none is joined. `only`: just these repositories, and what clients changed, where the last iteration left nothing undone.
+   * These two keep to the window: they end with it, and where none is open any more nothing is synced.
    */
   sync(options?: SyncRequest): Promise<IterationSummary | undefined>
   /** What `isFed` says changed. */
@@ -224,6 +225,10 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     return open === 'open' ? undefined : open
   }
 
+  function isClosed(): boolean {
+    return wish !== undefined && openUntil(wish.schedule, clock.now()) === undefined
+  }
+
   /** What an iteration over a part must not hide: another part is not as it should be. */
   function isUndone(): boolean {
     return board.read().last?.result !== 'Succeeded'
@@ -271,7 +276,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     async sync({ complete = false, fresh = false, only } = {}) {
       const isAlone = fresh || only !== undefined
       while (running && (isAlone || !isJoined(running, complete))) await Promise.allSettled([running.done])
-      if (stopped) return undefined
+      if (stopped || (isAlone && isClosed())) return undefined
       if (only) return syncPart(only)
       const until = fresh ? closingTime() : undefined
       const summary = await (running?.done ?? begin(complete || isFirst(), { retryRefused: complete, until }))

@@ -58,8 +58,8 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
 
   async function done(next: string, summary: IterationSummary | undefined): Promise<void> {
     cursor = next
-    // Where nothing can be synced nothing is missed: with other settings everything is compared.
-    undone = !summary || summary.result === 'Succeeded' ? undefined : { last: summary }
+    // Where nothing was synced it is made up for: in the next window, or with other settings, everything is looked at.
+    undone = summary?.result === 'Succeeded' ? undefined : { last: summary ?? lastIteration() }
     await save()
   }
 
