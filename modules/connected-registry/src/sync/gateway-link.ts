@@ -146,18 +146,26 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
         try {
           const state = isDue() ? await establish() : undefined
           if (state === 'active') await stayActive()
+          else if (state !== undefined) failures = 0
           follow(false)
           await due.rungWithin(state === 'plain' ? pauses.plainMs : pauses.retryMs, clock, signal)
         } catch (error) {
           follow(false)
           if (signal.aborted) return
-          log.warn({ parent: host, code: codeOf(error), reason: describe(error) }, 'gateway of the parent lost')
+          tellLost(error)
           if (isRefusal(error)) session.refused(error)
           failures++
           const pause = isRefusal(error) ? pauses.retryMs : Math.min(pauses.retryMs, pauses.failedMs * 2 ** failures)
           await clock.sleep(pause, signal).catch(() => {})
         }
       }
+    }
+
+    /** Once for each loss: that it goes on the rounds tell. Most parents are no gateway, and then there is none to lose. */
+    function tellLost(error: unknown): void {
+      const isGateway = session.state === 'active' || session.state === 'refused'
+      const what = isGateway ? 'gateway of the parent lost' : 'parent not asked whether it is a connected registry'
+      log[failures === 0 ? 'warn' : 'debug']({ parent: host, code: codeOf(error), reason: describe(error) }, what)
     }
 
     /** What the answer changes rings, and is known: nobody need ask again for it. */
