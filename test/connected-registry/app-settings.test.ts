@@ -133,7 +133,8 @@ test('a settings file counts without IoT Edge, when it is written, when it is wr
 
   let from = app.lines.length
   await write({ logLevel: 'Debug' })
-  await app.line((line) => refused(line) && line.msg === 'status detail went away', from)
+  const gone = await app.line((line) => refused(line) && line.msg === 'status detail went away', from)
+  assert.match(String(gone.description), /cannot be read/, 'of several with one code it says which')
   assert.equal((await app.status()).settings.logLevel, 'Debug')
 
   from = app.lines.length

@@ -44,7 +44,7 @@ function details(status: Record<string, Json>): readonly string[] {
 }
 
 test('a disk that is nearly full is a status detail', async (t) => {
-  const problem = 'the disk is nearly full: 10 MiB free, 256 MiB are kept'
+  const problem = 'the disk is nearly full: less than 256 MiB are free'
   const { reporting } = await reportingOf(t, (store) => ({ ...store, disk: { ...store.disk, problem } }))
 
   assert.ok(details(await reporting.status()).includes(`DiskError: ${problem}`))

@@ -97,7 +97,8 @@ export function createDetailLog(log: Log): (details: readonly StatusDetail[]) =>
           'status detail appeared'
         )
     }
-    for (const [key, { type, code }] of known) if (!next.has(key)) log.info({ type, code }, 'status detail went away')
+    for (const [key, { type, code, description }] of known)
+      if (!next.has(key)) log.info({ type, code, description }, 'status detail went away')
     known = next
   }
 }

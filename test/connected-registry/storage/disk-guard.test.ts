@@ -30,9 +30,9 @@ function aDisk(freeBytes: number, sizeBytes = 102_400 * mib) {
 test('a hundredth of the disk is kept free, and at least 256 MiB', async () => {
   const cases = [
     [102_400 * mib, 1025 * mib, undefined],
-    [102_400 * mib, 1023 * mib, 'the disk is nearly full: 1023 MiB free, 1024 MiB are kept'],
+    [102_400 * mib, 1023 * mib, 'the disk is nearly full: less than 1024 MiB are free'],
     [2000 * mib, 257 * mib, undefined],
-    [2000 * mib, 255 * mib, 'the disk is nearly full: 255 MiB free, 256 MiB are kept']
+    [2000 * mib, 255 * mib, 'the disk is nearly full: less than 256 MiB are free']
   ] as const
   for (const [size, free, problem] of cases) {
     const { guard } = aDisk(free, size)
@@ -53,7 +53,7 @@ test('on a nearly full disk nothing comes in, everything can be read and removed
 
   disk.freeBytes = 10 * mib
 
-  await assert.rejects(store.beginUpload(), { code: 'ENOSPC', message: /nearly full: 10 MiB free/ })
+  await assert.rejects(store.beginUpload(), { code: 'ENOSPC', message: /nearly full: less than 1024 MiB are free/ })
   await assert.rejects(store.append(upload, inChunks(randomBytes('more', 10), 10), { at: 0 }), { code: 'ENOSPC' })
   assert.equal((await readBlob(store, digest))?.length, 1000)
   assert.equal(await store.remove(digest), true)
@@ -62,6 +62,19 @@ test('on a nearly full disk nothing comes in, everything can be read and removed
   await putBlob(store, randomBytes('after', 1000))
   assert.equal(problems.length, 2)
   assert.equal(problems.at(-1), undefined)
+})
+
+test('a disk that stays nearly full is one problem, however much of it is free at each look', async () => {
+  const { disk, guard } = aDisk(5000 * mib)
+  let told = 0
+  guard.onChange(() => told++)
+
+  for (const free of [200, 180, 190, 40, 0]) {
+    disk.freeBytes = free * mib
+    await guard.look()
+  }
+
+  assert.equal(told, 1)
 })
 
 test('a disk that fills while an upload comes ends the upload', async () => {

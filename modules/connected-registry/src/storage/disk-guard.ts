@@ -53,15 +53,15 @@ export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
     const { blocks, bavail, bsize } = await figuresOf(path)
     const kept = Math.max(blocks * bsize * reserve.part, reserve.leastBytes)
     const free = bavail * bsize
-    if (free < kept)
-      return conclude(refusal('ENOSPC', `the disk is nearly full: ${mib(free)} free, ${mib(kept)} are kept`))
+    if (free < kept) return conclude(refusal('ENOSPC', `the disk is nearly full: less than ${mib(kept)} are free`))
     if (quota === undefined) return conclude(undefined)
     const taken = await Promise.all(usages.map((usage) => usage()))
     const used = taken.reduce((sum, bytes) => sum + bytes, 0)
     if (used < quota) return conclude(undefined)
-    conclude(refusal('EDQUOT', `the quota of ${mib(quota)} is used up: ${mib(used)} are taken`))
+    conclude(refusal('EDQUOT', `the quota of ${mib(quota)} is used up`))
   }
 
+  /** How much is free or taken is left out: with each look it would be another problem, to be told anew. */
   function refusal(code: 'ENOSPC' | 'EDQUOT', reason: string): StoreError {
     return new StoreError(reason, { code, path })
   }
