@@ -206,6 +206,8 @@ test('docker-registry: an untag, which it cannot, is refused once, told, and tak
 
   assert.equal(result, 'Succeeded')
   assert.deepEqual(site.codes(), ['CHANGE_REFUSED'])
+  const [told] = site.board.read().details
+  assert.match(told?.description ?? '', /^plant\/app:v1: the parent deletes no tags, and keeps it: /)
   assert.equal(await parent.tag(repository, 'v1'), digestOf(first))
   assert.equal(await site.tag(repository, 'v1'), undefined)
   assert.equal(sent.artifacts, 0)

@@ -1,7 +1,7 @@
 import { ParentError } from '../parent/parent-error.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import { ConflictError } from '../storage/record-store.ts'
-import type { Outbound } from './outbound.ts'
+import type { Outbound, RefusalRecord } from './outbound.ts'
 import { isUpward } from './plan.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import type { NewDetail } from './status.ts'
@@ -32,11 +32,22 @@ export async function refusalDetails(outbound: Outbound): Promise<readonly NewDe
   for await (const [repository, reference, { refusal }] of outbound.all()) {
     if (!refusal) continue
     const name = `${repository}${parseDigest(reference) ? '@' : ':'}${reference}`
-    const what = refusal.local === null ? 'its removal' : `what is here (${refusal.local})`
-    const description = `${name}: the parent refused ${what}: ${refusal.code}`
-    details.push({ type: 'Parent', code: 'CHANGE_REFUSED', description })
+    details.push({
+      type: 'Parent',
+      code: 'CHANGE_REFUSED',
+      description: `${name}: ${refusedWords(reference, refusal)}`
+    })
   }
   return details
+}
+
+// distribution-spec, "Deleting tags": a registry that deletes none answers 400 or 405. CNCF's takes a tag there for a wrong digest.
+const deletesNoTags: readonly string[] = ['DIGEST_INVALID', 'UNSUPPORTED', '400', '405']
+
+function refusedWords(reference: string, { local, code }: RefusalRecord): string {
+  if (local !== null) return `the parent refused what is here (${local}): ${code}`
+  if (parseDigest(reference) || !deletesNoTags.includes(code)) return `the parent refused its removal: ${code}`
+  return `the parent deletes no tags, and keeps it: ${code}`
 }
 
 function isRefusal(error: unknown): error is ParentError {
