@@ -42,7 +42,7 @@ const wrong: readonly (readonly [document: object, problem: string])[] = [
   ],
   [{ clientTokens: [{ name: 'site', delegate: 'yes' }] }, 'clientTokens.0.delegate: '],
   [{ clientTokens: [{ name: 'site', delegate: true, passwords: [] }] }, 'clientTokens.0.passwords: unknown setting'],
-  [{ clientTokens: [{ name: 'site-*' }] }, 'clientTokens.0.name: is not a token name'],
+  [{ clientTokens: [{ name: 'site-*' }] }, 'clientTokens.0.name: is not a token name: 2 to 128 letters, digits,'],
   [
     { clientTokens: [aToken, { name: aToken.name.toUpperCase(), delegate: true }] },
     'clientTokens: 0 and 1 have the same name'

@@ -21,7 +21,9 @@ const longestKeptForMs = 365 * dayMs
 export const tokenLimit = 20_000
 const actionLimit = 2500
 
-export const tokenNameSchema = z.string().refine(isTokenName, 'is not a token name')
+export const tokenNameSchema = z
+  .string()
+  .refine(isTokenName, 'is not a token name: 2 to 128 letters, digits, ".", "_" or "-", the first a letter or digit')
 
 export const passwordsSchema = z
   .array(

@@ -31,7 +31,9 @@ export async function makeWritableDirectory(path: string): Promise<void> {
     await makeDirectory(path)
     await rmdir(await mkdtemp(join(path, '.writable-')))
   } catch (cause) {
-    throw new StoreError('the data folder cannot be written', { code: codeOf(cause) ?? 'STORE_FAILED', path, cause })
+    const code = codeOf(cause) ?? 'STORE_FAILED'
+    const reason = `the data folder cannot be written by user ${process.geteuid?.() ?? 'unknown'} (${code})`
+    throw new StoreError(reason, { code, path, cause })
   }
 }
 
