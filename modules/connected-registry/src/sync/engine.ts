@@ -18,6 +18,7 @@ import type { ScopeEntry } from './scope-rules.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
 import type { TransferJournal } from './transfer-journal.ts'
 import { createTransfers, type TransferOptions } from './transfers.ts'
+import { dropUnwanted } from './unwanted-transfers.ts'
 import { systemWallClock, type WallClock } from './wall-clock.ts'
 
 /** What the settings ask of sync. A new parent object stands for a new connection. */
@@ -76,7 +77,6 @@ export interface EngineOptions {
 const parallelContents = 20
 /** Every so many rounds, what is here is looked at too, and referrers are asked for where the parent lists tags only. */
 const thoroughEvery = 10
-const unwantedAfterMs = 24 * 3_600_000
 /** A device's clock may be set long after its start, by years: nobody sleeps longer without another look at it. */
 const longestSleepMs = 10 * 60_000
 
@@ -138,7 +138,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.
     if (!signal.aborted && outcome.reached && !isPartial) {
       rounds++
-      await dropUnwanted(outcome)
+      await dropUnwanted(journal, { isComplete: outcome.details.length === 0, now: clock.now(), log })
     }
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
@@ -155,17 +155,6 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     // What stays so whether the parent is there or not is told on.
     const notices = details.filter(({ code }) => isNotice(code))
     return { correlationId, reached: isContact(error), details: [detailOf(error, 'sync')], notices }
-  }
-
-  /** After a round in which all went well nothing is missing; after another one, what nobody has wanted for a day. */
-  async function dropUnwanted({ details }: IterationOutcome): Promise<void> {
-    const since = details.length === 0 ? undefined : new Date(clock.now().getTime() - unwantedAfterMs)
-    try {
-      const transfers = await journal.drop(since)
-      if (transfers > 0) log.info({ transfers }, 'partial transfers dropped')
-    } catch (error) {
-      log.warn({ code: codeOf(error), reason: describe(error) }, 'partial transfers not dropped')
-    }
   }
 
   function logOutcome(last: IterationSummary): void {
