@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { anImage, anIndex, aReferrer, type BuiltImage } from '../../fixtures/image-builder.ts'
 import { type Fault, serverError, throttled } from '../../simulators/cloud-registry/faults.ts'
+import { createManualClock } from './manual-clock.ts'
 import { openCloud, readRights, writeRights } from './parents.ts'
-import { openSite } from './site.ts'
+import { openSite, type TestSiteOptions } from './site.ts'
 
 const repository = 'plant/app'
 const mode = 'ReadWrite'
+const hourMs = 3_600_000
 const digestOf = ({ manifest }: BuiltImage) => manifest.descriptor.digest
 const [first, second, third] = ['first', 'second', 'third'].map((seed) => anImage({ seed })) as [
   BuiltImage,
@@ -14,10 +16,10 @@ const [first, second, third] = ['first', 'second', 'third'].map((seed) => anImag
   BuiltImage
 ]
 
-async function openPair(t: TestContext, rights = writeRights) {
+async function openPair(t: TestContext, rights = writeRights, options: TestSiteOptions = {}) {
   const { connection, cloud } = await openCloud(t, 'acr', [repository], { rights })
   cloud.contents.put(repository, first, 'v1')
-  const site = await openSite(t, connection, [repository], { mode })
+  const site = await openSite(t, connection, [repository], { mode, ...options })
   await site.sync()
   return { cloud, connection, site }
 }
@@ -71,6 +73,28 @@ for (const [what, status, code] of table)
     assert.equal(cloud.contents.repository(repository)?.tags.get('v1')?.digest, digestOf(third))
     assert.deepEqual(site.codes(), [])
   })
+
+test('what was refused is asked again after a day, without anybody on site: the disk above was full, and is no more', async (t) => {
+  const clock = createManualClock('2024-05-01T12:00:00Z')
+  const { cloud, site } = await openPair(t, writeRights, { clock })
+  const rule = cloud.faults.add(tagPush, refusing(507, 'STORAGE_FULL'))
+  await site.push(repository, second, 'v1')
+  await site.sync()
+
+  clock.advance(23 * hourMs)
+  await site.sync()
+  assert.equal(rule.struck, 1, 'not before')
+  clock.advance(hourMs)
+  await site.sync()
+  await site.sync()
+  assert.equal(rule.struck, 2, 'once a day')
+  rule.remove()
+  clock.set(new Date('2024-01-01T12:00:00Z'))
+  await site.sync()
+
+  assert.equal(cloud.contents.repository(repository)?.tags.get('v1')?.digest, digestOf(second))
+  assert.deepEqual(site.codes(), [])
+})
 
 test('a refused tag that the parent moves is a conflict, and nothing of it is lost', async (t) => {
   const { cloud, site } = await openPair(t)

@@ -23,6 +23,7 @@ export interface IterationContext extends DamagedContext {
 
 /** What they bring has places of its own; this many are looked at and planned at once. */
 const parallelRepositories = 4
+const dayMs = 24 * 3_600_000
 
 /**
  * One round: every repository in scope is looked at, planned and brought into agreement. Ends early where the link is down;
@@ -33,12 +34,21 @@ export async function runIteration(context: IterationContext, signal: AbortSigna
   await outbound.catchUp()
   await tellAnew(context)
   if (retryRefused) await outbound.retryRefused()
+  else if (!context.only) await outbound.retryRefused(({ at }) => isDayOld(at, context.now()))
   await pending.tell(patterns)
   const outcome = await syncAll(context, signal)
   await outbound.catchUp()
   await pending.tell(patterns)
   await forgetUploads(context)
   return { ...outcome, notices: await noticesOf(context) }
+}
+
+/**
+ * A disk is given room, a token rights, a mode is changed back: nobody need come to each site below. What is from the future was
+ * refused before the clock was set.
+ */
+function isDayOld(at: string, now: Date): boolean {
+  return Math.abs(now.getTime() - Date.parse(at)) >= dayMs
 }
 
 /** Before its own first sync is complete, a parent may lack what it is about to get. */

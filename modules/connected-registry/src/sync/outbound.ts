@@ -49,8 +49,8 @@ export interface Outbound {
   /** The batch that notes that both sides have settled it. It expects that nothing changed here since `record`. */
   settled(repository: string, reference: string, record: OutboundRecord | undefined): Batch
   refused(repository: string, reference: string, record: OutboundRecord, refusal: RefusalRecord): Promise<void>
-  /** The parent is asked again about everything it has refused. */
-  retryRefused(): Promise<void>
+  /** The parent is asked again about what it has refused: all of it, or what is due. */
+  retryRefused(isDue?: (refusal: RefusalRecord) => boolean): Promise<void>
   all(): AsyncIterable<readonly [repository: string, reference: string, record: OutboundRecord]>
 }
 
@@ -151,10 +151,11 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
       const key = keys.outbound(repository, reference)
       await records.commit({ put: [[key, { ...record, refusal }]], expect: [[key, record]] })
     },
-    async retryRefused() {
+    async retryRefused(isDue = () => true) {
       for await (const [repository, reference, { refusal, ...record }] of all()) {
         const key = keys.outbound(repository, reference)
-        if (refusal) await records.commit({ put: [[key, record]], expect: [[key, { ...record, refusal }]] })
+        if (refusal && isDue(refusal))
+          await records.commit({ put: [[key, record]], expect: [[key, { ...record, refusal }]] })
       }
     }
   }

@@ -77,8 +77,8 @@ export const statusCodes = {
   REFUSED: cause('Parent', 'the parent refused a change', "its quota, locks and the sync token's rights"),
   CHANGE_REFUSED: cause(
     'Parent',
-    'the parent refused what a client changed; it is not tried again while both sides stay the same',
-    "its quota, locks and the sync token's rights; then `resync`"
+    'the parent refused what a client changed; while both sides stay the same it is asked again once a day',
+    "its quota, locks and the sync token's rights; then a day, or `resync`"
   ),
   PARENT_SHRUNK: cause(
     'Parent',
