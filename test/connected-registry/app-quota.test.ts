@@ -71,6 +71,13 @@ test('manifests count towards the quota; where it is used up none comes in, and 
 
   assert.ok(held > 4, `${held} manifests of 5 kB`)
   assert.match(refused.message, /PUT .*answered 507: .*STORAGE_FULL.*the quota of 0 MiB is used up/)
+  for (const again of [1, 2]) await assert.rejects(push(annotated(held), 'app/web', `v${held + again}`))
+  const told = app.lines.filter(({ msg }) => msg === 'request refused: no room')
+  assert.deepEqual(
+    told.map(({ level, reason, err }) => [level, reason, err]),
+    [['warn', 'the quota of 0 MiB is used up', undefined]],
+    'once a minute, without a stack: nothing failed here'
+  )
   assert.equal((await app.get('/v2/app/web/manifests/v0')).status, 200)
   const details = (await app.status()).statusDetails.filter(({ code }) => code === 'DiskError')
   assert.match(details[0]?.description ?? '', /the quota/)

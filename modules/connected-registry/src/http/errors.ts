@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { type ErrorCode, RegistryError } from '../protocol/errors.ts'
 import { fullReason, lostReason } from '../registry/uploads.ts'
 import { apiVersion } from './answer.ts'
+import { createNoRoomLog } from './no-room-log.ts'
 import { discardBody, hasBody, hasSmallBody } from './request-body.ts'
 
 /**
@@ -10,12 +11,15 @@ import { discardBody, hasBody, hasSmallBody } from './request-body.ts'
  * logged and answered without its inner text. Headers a failure needs (a challenge, a range) are set where it is thrown.
  */
 export function answerFailures(log: Log): Middleware {
+  const logNoRoom = createNoRoomLog(log)
   return async (ctx, next) => {
     try {
       await next()
     } catch (error) {
       const failure = error instanceof RegistryError ? error : failureOf(error)
-      if (failure !== error) logUnexpected(log, ctx, error)
+      const reason = fullReason(error)
+      if (reason !== undefined) logNoRoom({ method: ctx.method, path: pathOf(ctx.req.url), reason })
+      else if (failure !== error) logUnexpected(log, ctx, error)
       await answerFailure(ctx, failure)
     }
   }

@@ -1,0 +1,26 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
+
+const intervalMs = 60_000
+
+/** One of the requests for which there was no room on the disk. */
+export interface NoRoom {
+  readonly method: string
+  readonly path: string
+  readonly reason: string
+}
+
+/** Clients try again and again: one line a minute, with the number of those before it. That it is so, a status detail says. */
+export function createNoRoomLog(log: Log, now: () => number = () => performance.now()): (refused: NoRoom) => void {
+  let nextAt = Number.NEGATIVE_INFINITY
+  let unreported = 0
+  return (refused) => {
+    if (now() < nextAt) {
+      unreported += 1
+      log.debug(refused, 'request refused: no room')
+      return
+    }
+    log.warn({ ...refused, unreported }, 'request refused: no room')
+    nextAt = now() + intervalMs
+    unreported = 0
+  }
+}
