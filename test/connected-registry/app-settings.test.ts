@@ -179,3 +179,16 @@ test('a status of its own names what is still missing before anything can be syn
   assert.equal(connectionState, 'Offline')
   assert.equal((await app.get('/status', basicAuthorization(client.name, 'wrong'))).status, 401)
 })
+
+test('a connection string that was refused with another setting is not told as one that nobody set', async (t) => {
+  const settingsFile = join(await temporaryFolder(), 'settings.json')
+  await writeFile(
+    settingsFile,
+    JSON.stringify({ connectionString: 'in order, for all that is known', mode: 'readonly' })
+  )
+  const app = await runApp(t, { settingsFile })
+
+  const { description } = await app.line(({ code }) => code === 'NO_PARENT')
+
+  assert.equal(description, 'no connection string is in force: settings were refused')
+})

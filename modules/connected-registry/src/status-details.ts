@@ -27,8 +27,13 @@ export function settingsDetails({
       code: 'SETTINGS_AWAITED',
       description: 'nothing is synced or removed before the settings that are refused are right'
     })
-  if (!current.connection)
-    details.push({ type: 'Settings', code: 'NO_PARENT', description: 'no connection string is set' })
+  if (!current.connection) {
+    const isRefused = problems.length > 0
+    const description = isRefused
+      ? 'no connection string is in force: settings were refused'
+      : 'no connection string is set'
+    details.push({ type: 'Settings', code: 'NO_PARENT', description })
+  }
   if (current.repositories.length === 0) {
     details.push({
       type: 'Scope',

@@ -167,7 +167,7 @@ export const statusCodes = {
     'the file'
   ),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
-  NO_PARENT: cause('Settings', 'no connection string is set', 'set `connectionString`'),
+  NO_PARENT: cause('Settings', 'no connection string is set, or it was refused', 'set `connectionString`'),
   STATE_FILE_REPLACED: cause('State', 'the state file was broken or gone', 'the disk; the rest goes by itself'),
   TWIN_AWAITED: cause(
     'State',
