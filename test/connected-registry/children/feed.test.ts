@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { loadEpoch } from '../../../modules/connected-registry/src/children/epoch.ts'
 import { createFeed, type FeedRequest } from '../../../modules/connected-registry/src/children/feed.ts'
 import { digestOf } from '../../../modules/connected-registry/src/protocol/digest.ts'
 import { formatCursor, parseCursor } from '../../../modules/connected-registry/src/protocol/gateway.ts'
@@ -11,14 +12,19 @@ import { aChild, dayMs } from './some-children.ts'
 const digest = digestOf(Buffer.from('x'))
 const start = Date.parse('2026-03-01T00:00:00Z')
 
+/** A cursor at a change of the first moment. */
+const at = (sequence: number) => `${sequence}.store-1-${start.toString(36)}`
+
 function aChange(change: Partial<NewChange> = {}): NewChange {
   const base = { action: 'tag', repository: 'app/web', tag: 'v1', digest, mediaType: 'm', size: 1 } as const
   return { ...base, origin: 'client:line-1', ...change }
 }
 
-async function aFeed(epoch = 'store-1') {
+async function aFeed(storeId = 'store-1') {
   let nowMs = start
-  const log = await createChangeLog(createMemoryRecordStore(), () => new Date(nowMs))
+  const records = createMemoryRecordStore()
+  const log = await createChangeLog(records, () => new Date(nowMs))
+  const epoch = await loadEpoch(records, storeId)
   const feed = createFeed({ changes: log, epoch, now: () => nowMs })
   const read = (request: Partial<FeedRequest> = {}) =>
     feed.read({
@@ -32,6 +38,7 @@ async function aFeed(epoch = 'store-1') {
   return {
     log,
     feed,
+    epoch,
     read,
     change: (...changes: readonly Partial<NewChange>[]) => log.commit(changes.map(aChange), {}),
     pass: (ms: number) => {
@@ -48,15 +55,15 @@ test('a child begins with a cursor and no messages, then reads what happened aft
   await change({ tag: 'v2' }, { action: 'push', tag: undefined })
   const page = await read({ after: begun.next })
 
-  assert.deepEqual(begun, { messages: [], next: '1.store-1' })
+  assert.deepEqual(begun, { messages: [], next: at(1) })
   assert.deepEqual(page, {
     messages: [
       { kind: 'artifact', sequence: 2, repository: 'app/web', reference: 'v2' },
       { kind: 'artifact', sequence: 3, repository: 'app/web', reference: digest }
     ],
-    next: '3.store-1'
+    next: at(3)
   })
-  assert.deepEqual(await read({ after: page.next }), { messages: [], next: '3.store-1' })
+  assert.deepEqual(await read({ after: page.next }), { messages: [], next: at(3) })
 })
 
 test('a child hears of its own repositories only, and not what it brought itself', async () => {
@@ -75,7 +82,7 @@ test('a child hears of its own repositories only, and not what it brought itself
     messages.map((message) => message.kind === 'artifact' && message.reference),
     ['of-another', 'from-above', 'v1-conflict']
   )
-  assert.equal(next, '5.store-1')
+  assert.equal(next, at(5))
 })
 
 test('of a reference that changed often one message comes, and the next page begins where this one ended', async () => {
@@ -86,9 +93,9 @@ test('of a reference that changed often one message comes, and the next page beg
   const second = await read({ after: first.next, limit: 100 })
 
   assert.equal(first.messages.length, 2)
-  assert.equal(first.next, '2.store-1')
+  assert.equal(first.next, at(2))
   assert.equal(second.messages.length, 3)
-  assert.equal(second.next, '30.store-1')
+  assert.equal(second.next, at(30))
 })
 
 test('whoever waits is answered when something happens in its repositories, and with nothing when the time is over', async () => {
@@ -105,7 +112,7 @@ test('whoever waits is answered when something happens in its repositories, and 
     messages.map((message) => message.kind === 'artifact' && message.reference),
     ['news']
   )
-  assert.deepEqual(nothing, { messages: [], next: '2.store-1' })
+  assert.deepEqual(nothing, { messages: [], next: at(2) })
 })
 
 test('a thousand who wait are woken by one change and read the log once', async () => {
@@ -183,8 +190,39 @@ test('another config than the one the child knows is a message, also while it wa
   assert.deepEqual((await read({ after: '0.store-1', etag: '"two"', currentEtag })).messages, [])
 })
 
+test('a cursor at a change that this store does not know, or knows as another one, begins another epoch, once', async () => {
+  const { read, change, epoch } = await aFeed()
+  await change({}, {})
+  const followed = at(3)
+
+  await assert.rejects(read({ after: followed }), { code: 'MESSAGES_EXPIRED' })
+  const renewed = epoch.current
+  await assert.rejects(read({ after: followed.replace('store-1', renewed) }), { code: 'MESSAGES_EXPIRED' })
+
+  assert.notEqual(renewed, 'store-1')
+  assert.equal(epoch.current, renewed)
+  assert.match((await read()).next, new RegExp(`^2.${renewed}-`))
+
+  const grown = await aFeed()
+  grown.pass(1)
+  await grown.change({}, {}, {}, {})
+  await assert.rejects(grown.read({ after: followed }), { code: 'MESSAGES_EXPIRED' })
+  assert.notEqual(grown.epoch.current, 'store-1')
+})
+
+test('a cursor at a change as it is known here begins no other epoch, with its stamp or without', async () => {
+  const { read, change, epoch } = await aFeed()
+  await change({}, {})
+
+  await read({ after: at(2) })
+  await read({ after: '2.store-1' })
+  await read({ after: at(1) })
+
+  assert.equal(epoch.current, 'store-1')
+})
+
 test('a cursor of another store, from the future or too old is expired; what is none is refused', async () => {
-  const { log, read, change, pass } = await aFeed()
+  const { log, read, change, pass, epoch } = await aFeed()
   await change({})
 
   for (const after of ['0.store-2', '2.store-1', '9007199254740991.store-1']) {
@@ -194,11 +232,11 @@ test('a cursor of another store, from the future or too old is expired; what is 
     await assert.rejects(read({ after }), { code: 'GATEWAY_INVALID', status: 400 }, after)
   }
   await log.trim({ before: new Date(start - 1), keep: 0 })
-  await assert.rejects(read({ after: '0.store-1' }), { code: 'MESSAGES_EXPIRED' })
+  await assert.rejects(read({ after: `0.${epoch.current}` }), { code: 'MESSAGES_EXPIRED' })
   await change({})
   pass(3 * dayMs)
-  await assert.rejects(read({ after: '1.store-1' }), { code: 'MESSAGES_EXPIRED' })
-  assert.deepEqual((await read({ after: '2.store-1' })).messages, [])
+  await assert.rejects(read({ after: `1.${epoch.current}` }), { code: 'MESSAGES_EXPIRED' })
+  assert.deepEqual((await read({ after: `2.${epoch.current}` })).messages, [])
 })
 
 test('a cursor is read as it was written', () => {

@@ -15,6 +15,7 @@ import { loadSigningKeys } from '../../../modules/connected-registry/src/access/
 import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
 import type { Child } from '../../../modules/connected-registry/src/children/child.ts'
 import { type Children, createChildren } from '../../../modules/connected-registry/src/children/children.ts'
+import { loadEpoch } from '../../../modules/connected-registry/src/children/epoch.ts'
 import type { Obstacle } from '../../../modules/connected-registry/src/http/health.ts'
 import type { RouteOptions } from '../../../modules/connected-registry/src/http/routes.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
@@ -93,7 +94,7 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
   const children = createChildren({
     records,
     changes: made.changes,
-    epoch: 'instance-1',
+    epoch: await loadEpoch(records, 'instance-1'),
     current: () => settings.children,
     isSynced: () => settings.isSynced,
     ancestors: () => ['above-1'],

@@ -8,11 +8,12 @@ import { encodeValue } from '../storage/record-values.ts'
 import { type Activation, createActivations } from './activations.ts'
 import type { Child } from './child.ts'
 import type { ChildOverview, ChildReport } from './child-reports.ts'
+import type { Epoch } from './epoch.ts'
 import { createFeed, type FeedRequest } from './feed.ts'
 
 /** The connected registries below this one, as their gateway sees them. `name` is compared without case. */
 export interface Children {
-  /** The id of this store. */
+  /** As `Epoch.current`. */
   readonly epoch: string
   /** This registry's own first sync is complete: what is absent here is absent above. */
   isSynced(): boolean
@@ -46,7 +47,7 @@ export interface ChildConfig {
 export interface ChildrenOptions {
   readonly records: RecordStore
   readonly changes: Changes
-  readonly epoch: string
+  readonly epoch: Epoch
   /** Those in force. A change is another list. */
   readonly current: () => readonly Child[]
   readonly isSynced: () => boolean
@@ -97,14 +98,16 @@ export function createChildren(options: ChildrenOptions): Children {
   }
 
   return {
-    epoch,
+    get epoch() {
+      return epoch.current
+    },
     isSynced,
     config,
     find: (name) => current().find((child) => isSameRegistry(child.name, name)),
     async activate(child, instance) {
       const { activatedAt } = await activations.activate(child.name, instance)
       note(child, { activatedAt })
-      return { name: child.name, ancestors: [epoch, ...ancestors()] }
+      return { name: child.name, ancestors: [epoch.storeId, ...ancestors()] }
     },
     async require(child, instanceId) {
       const { activatedAt } = await activations.require(child.name, instanceId)

@@ -2,6 +2,7 @@ import { RegistryError } from '../protocol/errors.ts'
 import { type Cursor, formatCursor, type GatewayMessage, type MessagesPage, parseCursor } from '../protocol/gateway.ts'
 import type { Change, Changes } from '../registry/registry.ts'
 import { type Child, isInScope } from './child.ts'
+import type { Epoch } from './epoch.ts'
 
 export interface FeedRequest {
   /** Asked for anew at each look: its scope may change while it waits. */
@@ -23,7 +24,8 @@ export interface FeedRequest {
 export interface Feed {
   /**
    * Resolves with messages, or with none when the time is over. Throws RegistryError GATEWAY_INVALID for what is no cursor, and
-   * MESSAGES_EXPIRED for one that is too old, of another store or from the future: then the child compares everything.
+   * MESSAGES_EXPIRED for one that is too old, of another store or from the future: then the child compares everything. One from the
+   * future, or at a change that is another one here, shows that this store was put back to an older state: another epoch begins.
    */
   read(request: FeedRequest): Promise<MessagesPage>
   /** Whoever waits looks again: a child's config may be another one. */
@@ -34,8 +36,7 @@ export interface Feed {
 
 export interface FeedOptions {
   readonly changes: Changes
-  /** The id of this store. */
-  readonly epoch: string
+  readonly epoch: Pick<Epoch, 'current' | 'renew'>
   readonly now: () => number
 }
 
@@ -50,6 +51,8 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
   let lastLook: { readonly after: number; readonly head: number; readonly page: Promise<readonly Change[]> } | undefined
 
   async function read(request: FeedRequest): Promise<MessagesPage> {
+    // Whoever waits while it becomes another one learns it with the next question.
+    const of = epoch.current
     let sequence = await startOf(request)
     const { name } = request.child
     const over = createTimer(request.after === undefined ? 0 : request.waitMs)
@@ -60,7 +63,7 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
         const found = await scan(request, sequence)
         sequence = found.sequence
         if (found.messages.length > 0 || over.isOver || bell.isClosed) {
-          return { messages: found.messages, next: formatCursor({ epoch, sequence }) }
+          return { messages: found.messages, next: await cursorAt(sequence, of) }
         }
         await first([rung, over.promise], request.signal)
       }
@@ -79,9 +82,36 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
   }
 
   async function isExpired(cursor: Cursor, { messageTtlMs }: Child): Promise<boolean> {
-    if (cursor.epoch !== epoch || cursor.sequence > changes.head()) return true
+    const stamp = stampIn(cursor, epoch.current)
+    if (stamp === undefined) return true
+    if ((await isAhead(cursor)) || !(await isKnown(cursor, stamp))) {
+      await epoch.renew()
+      return true
+    }
     const [oldest] = await look(cursor.sequence)
     return oldest !== undefined && Date.parse(oldest.at) < now() - messageTtlMs
+  }
+
+  /** A change can be read a moment before the head moves: of what was never given out, the log says that it is trimmed. */
+  async function isAhead({ sequence }: Cursor): Promise<boolean> {
+    return sequence > changes.head() && (await changes.since(sequence, 1)) === 'trimmed'
+  }
+
+  /** What a store that was put back has given out since may be numbered as far. */
+  async function isKnown({ sequence }: Cursor, stamp: string): Promise<boolean> {
+    const known = stamp === '' ? undefined : await stampAt(sequence)
+    return known === undefined || known === stamp
+  }
+
+  /** When the change came, in few letters. Undefined: it was trimmed, or there is none. */
+  async function stampAt(sequence: number): Promise<string | undefined> {
+    const [change] = sequence > 0 ? await changes.read(sequence - 1, 1) : []
+    return change?.sequence === sequence ? Date.parse(change.at).toString(36) : undefined
+  }
+
+  async function cursorAt(sequence: number, of: string): Promise<string> {
+    const stamp = await stampAt(sequence)
+    return formatCursor({ epoch: stamp === undefined ? of : `${of}-${stamp}`, sequence })
   }
 
   async function scan(request: FeedRequest, from: number) {
@@ -124,6 +154,12 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
   }
 
   return { read, wake: bell.ring, close: bell.close }
+}
+
+/** Of the change that a cursor stands at: empty where it has none. Undefined: it is of another epoch. */
+function stampIn({ epoch }: Cursor, current: string): string | undefined {
+  if (epoch === current) return ''
+  return epoch.startsWith(`${current}-`) ? epoch.slice(current.length + 1) : undefined
 }
 
 function isFor(child: Child, { origin, repository }: Change): boolean {

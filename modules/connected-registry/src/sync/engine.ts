@@ -69,6 +69,8 @@ export interface EngineOptions {
   readonly onEnded?: (last: IterationSummary) => void
   /** What must be known of the parent before the whole scope is looked at. Where it throws, the iteration failed. */
   readonly prepare?: (signal: AbortSignal) => Promise<void>
+  /** `RepositoryContext.confirm` */
+  readonly confirm?: (signal: AbortSignal) => Promise<void>
   /** The parent tells by itself what changes there: looking at the whole scope is a safety net. */
   readonly isFed?: () => boolean
 }
@@ -82,7 +84,13 @@ const longestSleepMs = 10 * 60_000
 
 export function createSyncEngine(options: EngineOptions): SyncEngine {
   const { registry, blobs, records, bases, outbound, journal, board, log, onIteration, onEnded } = options
-  const { clock = systemWallClock, random = Math.random, prepare = async () => {}, isFed = () => false } = options
+  const {
+    clock = systemWallClock,
+    random = Math.random,
+    prepare = async () => {},
+    isFed = () => false,
+    confirm = async () => {}
+  } = options
   const onBytes = (bytes: number) => board.arrived({ bytes })
   const transfers = createTransfers({ blobs, journal, concurrency: parallelContents, ...options.transfer, onBytes })
   const places = createSyncPlaces()
@@ -128,7 +136,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     board.started(correlationId)
     const { now } = clock
     const isPartial = extent.only !== undefined
-    const stores = { registry, blobs, records, bases, outbound, transfers, board, pending, places, log }
+    const stores = { registry, blobs, records, bases, outbound, transfers, board, pending, places, confirm, log }
     const thorough = !isPartial && rounds % thoroughEvery === 0
     const context = { ...stores, ...extent, parent, mode, patterns, memory, thorough, correlationId, now }
     const prepared = isPartial ? Promise.resolve() : prepare(signal)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ParentError } from '../parent/parent-error.ts'
 import type { Instance } from '../parent/parent-gateway.ts'
 import type { ParentRegistry } from '../parent/parent-registry.ts'
@@ -7,6 +8,7 @@ import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { SyncEngine } from './engine.ts'
 import type { GatewaySession } from './gateway-session.ts'
+import { isLinkFailure } from './problems.ts'
 import type { IterationSummary } from './status.ts'
 
 export interface FeedReaderOptions {
@@ -23,15 +25,19 @@ export interface FeedReaderOptions {
 export interface FeedReader {
   /** One long poll, and the sync of what it named. Throws ParentError. */
   turn(signal: AbortSignal): Promise<void>
+  /** Shows the parent how far its feed was followed: one that was put back to an older state says then that it is of another epoch. */
+  confirm(signal: AbortSignal): Promise<void>
 }
 
 /** Of more repositories the whole scope is looked at. */
 const mostAtOnce = 5000
 
-/** How far a parent's feed was followed. */
 type FeedCursor = {
   readonly parent: string
-  readonly next: string
+  /** How far its feed was followed. Undefined: to no place from where all that came before is done. */
+  readonly next?: string
+  /** How far it was heard, where that is further. */
+  readonly heard?: string
 }
 
 export function createFeedReader(options: FeedReaderOptions): FeedReader {
@@ -44,9 +50,9 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
   /** The last iteration that may leave something of it undone. Undefined: all that was told is done. */
   let undone: { readonly last: IterationSummary | undefined } | undefined
 
-  async function stored(): Promise<string | undefined> {
+  async function stored(): Promise<FeedCursor> {
     const value = (await records.get(keys.feedCursor)) as FeedCursor | undefined
-    return value?.parent === name ? value.next : undefined
+    return value?.parent === name ? value : { parent: name }
   }
 
   async function begin(signal: AbortSignal): Promise<void> {
@@ -66,9 +72,13 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
   async function save(): Promise<void> {
     const last = lastIteration()
     if (undone && last !== undone.last && last?.result === 'Succeeded') undone = undefined
-    if (undone || cursor === undefined) return
-    const value: FeedCursor = { parent: name, next: cursor }
-    if ((await stored()) !== cursor) await records.commit({ put: [[keys.feedCursor, value]] })
+    if (cursor === undefined) return
+    if (undone) await keep({ ...(await stored()), heard: cursor })
+    else await keep({ parent: name, next: cursor })
+  }
+
+  async function keep(value: FeedCursor): Promise<void> {
+    if (!isDeepStrictEqual(await stored(), value)) await records.commit({ put: [[keys.feedCursor, value]] })
   }
 
   function ask(request: { after?: string; waitSeconds: number }, signal: AbortSignal): Promise<MessagesPage> {
@@ -87,8 +97,17 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
   }
 
   return {
+    async confirm(signal) {
+      const { next, heard = next } = await stored()
+      const after = heard ?? cursor
+      if (after === undefined) return
+      await ask({ after, waitSeconds: 0 }, signal).catch((error: unknown) => {
+        // A refusal names the epoch, or the next answer will.
+        if (!(error instanceof ParentError) || error.retryable || isLinkFailure(error)) throw error
+      })
+    },
     async turn(signal) {
-      if (!isRead) cursor = await stored()
+      if (!isRead) cursor = (await stored()).next
       isRead = true
       if (cursor === undefined) return begin(signal)
       wasSynced ??= gateway.standing?.isSynced
@@ -97,6 +116,8 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
         throw error
       })
       if (news === 'expired') return begin(signal)
+      // Before what it tells is here and seen: who is put back to an older state meanwhile must not take it away again.
+      if (news.repositories.size > 0) await keep({ ...(await stored()), heard: news.next })
       if (news.isConfigNew) await session.readConfig()
       const { isSynced = false } = gateway.standing ?? {}
       const isWhole = (isSynced && wasSynced === false) || news.repositories.size >= mostAtOnce

@@ -9,7 +9,7 @@ import { messageLimits } from '../protocol/gateway.ts'
 import type { Changes } from '../registry/registry.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { SyncEngine } from './engine.ts'
-import { createFeedReader } from './gateway-feed.ts'
+import { createFeedReader, type FeedReader } from './gateway-feed.ts'
 import { createGatewaySession, type GatewaySession, type KeptGateway, type SessionState } from './gateway-session.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe } from './problems.ts'
@@ -23,6 +23,8 @@ export interface GatewayLink {
   apply(wish: GatewayWish): void
   /** Before the whole scope is looked at. Throws SyncBarredError. */
   refresh(signal: AbortSignal): Promise<void>
+  /** Before anything is removed because the parent does not show it. */
+  confirm(signal: AbortSignal): Promise<void>
   /** Whether what changes above is told here within a second. */
   isFollowing(): boolean
   /** The parent may be one that configures this registry, and has not done so yet. */
@@ -221,6 +223,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
       parent,
       session,
       isFollowing: () => isFollowing,
+      confirm: feed.confirm,
       ring: news.ring,
       wake: due.ring,
       pushed() {
@@ -243,6 +246,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
       onChange()
     },
     refresh: async (signal) => current?.session.refresh(signal),
+    confirm: async (signal) => current?.confirm(signal),
     isFollowing: () => current?.isFollowing() ?? false,
     isAwaited: () => current !== undefined && current.session.etag === undefined && current.session.state !== 'plain',
     details: () => current?.session.details ?? [],
@@ -259,6 +263,7 @@ interface Channel {
   readonly parent: ParentRegistry
   readonly session: GatewaySession
   isFollowing(): boolean
+  readonly confirm: FeedReader['confirm']
   /** There may be something to tell. */
   ring(): void
   /** The schedule may be another one. */

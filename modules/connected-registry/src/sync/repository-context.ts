@@ -27,6 +27,8 @@ export interface RepositoryContext {
   readonly log: Log
   readonly memory: RoundMemory
   readonly places: SyncPlaces
+  /** Asks a gateway above whether it is still the store that our cursor is of; its `standing` tells. */
+  readonly confirm: (signal: AbortSignal) => Promise<void>
   /** Compare everything, whatever the parent says has changed; with the referrers of all that is held. */
   readonly complete: boolean
   /** Look again at what is here, and for referrers where the parent lists tags only; due every so many rounds. */
