@@ -35,6 +35,7 @@ test('every wrong value is named', () => {
   assert.equal(problems[1], 'garbageCollection: grace is not an ISO 8601 duration from PT1H on')
   assert.match(problems[2]!, /untaggedAfter is neither/)
   assert.doesNotMatch(problems.join(), /at night|PT5M|a week/, 'a value may be a secret in the wrong place')
+  assert.match(String(read({ schedule: `${'1,'.repeat(100)}1 * * * *` })), /^garbageCollection\.schedule: Too big/)
   assert.deepEqual(read({ unless: true }), ['garbageCollection.unless: unknown setting'])
   assert.equal((read({ enabled: 'yes' }) as readonly string[]).length, 1)
 })

@@ -165,6 +165,14 @@ for (const [entry, problem] of [
     { name: 'a', tags: { regex: '(a+)\\1' } },
     'repositories.0.tags.regex: is no regular expression that is supported: \\1 is not supported at 7'
   ],
+  [
+    { name: 'a', tags: { regex: '('.repeat(129) } },
+    'repositories.0.tags.regex: Too big: expected string to have <=128 characters'
+  ],
+  [
+    { name: 'a', tags: { semver: '?'.repeat(129) } },
+    'repositories.0.tags.semver: Too big: expected string to have <=128 characters'
+  ],
   [{ name: 'a', tags: { glob: 'a/b' } }, 'repositories.0.tags.glob.0: is no pattern of a tag, such as v1.*'],
   [{ name: 'a', tags: { semver: 'one' } }, 'repositories.0.tags.semver: is no range of versions, such as >=1.2 <2'],
   [{ name: 'a', platforms: ['arm64'] }, 'repositories.0.platforms.0: is no platform, such as linux/arm64'],

@@ -18,7 +18,7 @@ export const defaultGarbageSettings: GarbageSettings = { enabled: true, cron: '0
 
 export const garbageSchema = z.strictObject({
   enabled: z.boolean().optional(),
-  schedule: z.string().optional(),
+  schedule: z.string().max(128, { abort: true }).optional(),
   grace: z.string().optional(),
   untaggedAfter: z.string().optional()
 })
