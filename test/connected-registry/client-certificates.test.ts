@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { rename, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { request } from 'node:https'
+import { Agent, type RequestOptions, request } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
@@ -30,7 +30,7 @@ async function aRegistry(
     if (content !== null) await writeFile(join(volume, name), content)
   const app = await runApp(t, { certificateVolume: volume, clientCertificates: clientCertificates as 'required' })
   let session: Buffer | undefined
-  async function ask(path: string, connection: ConnectionOptions = {}) {
+  async function ask(path: string, connection: ConnectionOptions & Pick<RequestOptions, 'agent'> = {}) {
     const options = {
       host: '127.0.0.1',
       port: app.port,
@@ -140,6 +140,39 @@ test('a client-ca.crt that comes later counts as soon as it is right, also where
 
   assert.equal(half.status, 200)
   assert.deepEqual([none.status, right.status, strange.status], [403, 200, 403])
+})
+
+for (const [what, clientCa, before, code] of [
+  ['no certificate was asked for', null, {}, 403],
+  ['a certificate of authorities was valid that are others now', strangers.certificate, await shown(strangers), 403]
+] as const)
+  test(`a connection of the time when ${what} ends, and the next one is judged`, async (t) => {
+    const { ask, app, volume } = await aRegistry(t, { clientCa })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 })
+    t.after(() => agent.destroy())
+    const kept = { ...before, agent, session: undefined }
+    assert.equal((await ask('/v2/', kept)).status, 200)
+
+    await writeFile(join(volume, 'new'), clients.certificate)
+    await rename(join(volume, 'new'), join(volume, 'client-ca.crt'))
+    await app.line(({ msg }) => msg === 'other authorities trusted')
+
+    assert.equal((await ask('/healthz', kept)).status, 200)
+    await assert.rejects(ask('/v2/', kept), { code: 'ECONNRESET' })
+    assert.equal((await ask('/v2/', kept)).status, code)
+    assert.equal((await ask('/v2/', await shown(clients))).status, 200)
+  })
+
+test('where certificates are optional, a connection on which none was shown goes on', async (t) => {
+  const { ask, app, volume } = await aRegistry(t, { clientCertificates: 'optional', clientCa: null })
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.after(() => agent.destroy())
+  await ask('/v2/', { agent })
+
+  await writeFile(join(volume, 'client-ca.crt'), clients.certificate)
+  await app.line(({ msg }) => msg === 'other authorities trusted')
+
+  assert.equal((await ask('/v2/', { agent })).status, 200)
 })
 
 test('the status tells of the certificate, and of authorities that cannot be read, or do nothing over plain HTTP', async (t) => {

@@ -156,7 +156,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
       readiness,
       loginServer,
       refuses: drain.refuses,
-      clientCertificates: clientAuthorities && (() => clientAuthorities.pems && config.clientCertificates),
+      clientCertificates: certificate && protection.demand,
       log
     })
     reporting.use({ ...opened, isTwinAwaited })

@@ -2,6 +2,7 @@ import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import { type Authorities, followAuthorities } from './authorities.ts'
 import type { Config } from './config.ts'
+import type { CertificateDemand } from './http/client-certificates.ts'
 import { followServerCertificate, type ServerCertificate } from './server-certificate.ts'
 import type { NewDetail } from './sync/status.ts'
 import { followWorkloadCertificate } from './workload-certificate.ts'
@@ -11,6 +12,8 @@ export interface ServerProtection {
   readonly certificate: ServerCertificate | undefined
   /** Whose certificates clients are asked for; as long as it has none, and where it is undefined, they are not. */
   readonly clientAuthorities: Pick<Authorities, 'pems' | 'onChange'> | undefined
+  /** What is asked of clients now, over TLS; undefined: nothing. */
+  demand(): CertificateDemand | undefined
   /** What is wrong with any of it. */
   details(): readonly NewDetail[]
   close(): void
@@ -26,7 +29,7 @@ export interface ProtectionOptions {
 
 /** What this registry shows to its clients, and what it asks of them. Throws ConfigError where that cannot be had here. */
 export async function protectServer(config: Config, options: ProtectionOptions): Promise<ServerProtection> {
-  const { certificateVolume: folder, certificateSource, loginServer } = config
+  const { certificateVolume: folder, certificateSource, loginServer, clientCertificates: kind } = config
   const certificate =
     certificateSource === 'workload'
       ? followWorkloadCertificate({ ...options, loginServer })
@@ -37,13 +40,18 @@ export async function protectServer(config: Config, options: ProtectionOptions):
   clients.onChange(() => {
     isAsking = true
   })
+  const inForce = () => (isAsking ? clients.pems : undefined)
   return {
     certificate,
     clientAuthorities: certificate && {
       get pems() {
-        return isAsking ? clients.pems : undefined
+        return inForce()
       },
       onChange: clients.onChange
+    },
+    demand() {
+      const authorities = inForce()
+      return authorities && { kind, authorities }
     },
     details() {
       const idle = clients.pems && !certificate ? [idleDetail(folder)] : []

@@ -1,27 +1,57 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { RegistryError } from '../protocol/errors.ts'
 import { isHealthPath } from './health.ts'
 
-/** Whether clients have to show a certificate, or may; one that is shown has to be valid either way. */
-export type ClientCertificates = 'required' | 'optional'
+/** What clients are asked for. */
+export interface CertificateDemand {
+  /** Whether they have to show a certificate, or may; one that is shown has to be valid either way. */
+  readonly kind: 'required' | 'optional'
+  /** Whose certificates are valid: another list where these are others. */
+  readonly authorities: readonly string[]
+}
 
-/** Refuses, by 403 and in words, what the handshake let through: a client whose handshake fails is told nothing of use. */
-export function checkClientCertificate(asked: () => ClientCertificates | undefined): Middleware {
+/**
+ * Refuses, by 403 and in words, what the handshake let through: a client whose handshake fails is told nothing of use. A connection
+ * of the time of other authorities, or of none, ends with its next request, unanswered: on the one that its client makes then, it
+ * is asked for its certificate, and that one is judged.
+ */
+export function checkClientCertificate(asked: () => CertificateDemand | undefined): Middleware {
+  const known = new WeakMap<Socket, { readonly authorities: readonly string[] | undefined }>()
+
+  function isOutdated({ socket }: IncomingMessage, authorities: readonly string[] | undefined): boolean {
+    const begun = known.get(socket)
+    if (!begun) known.set(socket, { authorities })
+    return begun !== undefined && begun.authorities !== authorities
+  }
+
   return (ctx, next) => {
-    const kind = asked()
-    const flaw = kind === undefined || isHealthPath(ctx.path) ? undefined : flawOf(ctx.req, kind)
+    const demand = asked()
+    const isOld = isOutdated(ctx.req, demand?.authorities)
+    if (!demand || isHealthPath(ctx.path)) return next()
+    if (isOld && (demand.kind === 'required' || isShown(ctx.req))) return close(ctx)
+    const flaw = flawOf(ctx.req, demand.kind)
     if (flaw === undefined) return next()
     ctx.res.shouldKeepAlive = false
     throw new RegistryError('DENIED', undefined, flaw)
   }
 }
 
+function close(ctx: Context): void {
+  ctx.respond = false
+  ctx.req.socket.destroy()
+}
+
 // Not by `authorized` alone: OpenSSL finds nothing wrong with a TLS 1.3 session that goes on without any certificate.
-function flawOf({ socket }: IncomingMessage, kind: ClientCertificates): string | undefined {
-  const { authorized, authorizationError } = socket as TLSSocket
-  const isShown = Object.keys((socket as TLSSocket).getPeerCertificate()).length > 0
-  if (!isShown) return kind === 'required' ? 'This registry is for clients that show a certificate.' : undefined
+function flawOf(request: IncomingMessage, kind: CertificateDemand['kind']): string | undefined {
+  const { authorized, authorizationError } = request.socket as TLSSocket
+  if (!isShown(request))
+    return kind === 'required' ? 'This registry is for clients that show a certificate.' : undefined
   return authorized ? undefined : `The certificate of this client is not valid: ${authorizationError}.`
+}
+
+function isShown({ socket }: IncomingMessage): boolean {
+  return Object.keys((socket as TLSSocket).getPeerCertificate()).length > 0
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import Koa, { type Context, type Middleware } from 'koa'
 import { RegistryError } from '../protocol/errors.ts'
-import { type ClientCertificates, checkClientCertificate } from './client-certificates.ts'
+import { type CertificateDemand, checkClientCertificate } from './client-certificates.ts'
 import { answerFailures, pathOf } from './errors.ts'
 import { externalUrl } from './external-url.ts'
 import { unrouted } from './guard.ts'
@@ -19,7 +19,7 @@ export interface HttpOptions extends RouteOptions {
   /** Left out: it never stops. */
   readonly refuses?: Refuses
   /** Left out, or undefined: clients are not asked for certificates. */
-  readonly clientCertificates?: (() => ClientCertificates | undefined) | undefined
+  readonly clientCertificates?: (() => CertificateDemand | undefined) | undefined
   readonly log: Log
 }
 
