@@ -4,6 +4,7 @@ import {
   parseRepositoryPattern,
   type RepositoryPattern
 } from './repository-pattern.ts'
+import { createRuleIndex, type RuleIndex } from './rule-index.ts'
 
 /** What a token may do with a repository (ACR's scope map actions). */
 export const allActions = [
@@ -65,8 +66,18 @@ export function ruleProblem(text: string): string | undefined {
   return typeof rule === 'string' ? rule : undefined
 }
 
-export function allows(scopeMap: ScopeMap, action: Action, repository: string): boolean {
-  return scopeMap.repositories.some((rule) => rule.actions.includes(action) && matchesPattern(rule.pattern, repository))
+/** For the rules of a map that was asked about. */
+const indexes = new WeakMap<readonly RepositoryRule[], RuleIndex>()
+const fewRules = 8
+
+/** Asked with each request, and for each repository of a catalog: who is proved by the parent has a rule for every one of them. */
+export function allows({ repositories: rules }: ScopeMap, action: Action, repository: string): boolean {
+  if (rules.length <= fewRules) {
+    return rules.some((rule) => rule.actions.includes(action) && matchesPattern(rule.pattern, repository))
+  }
+  const index = indexes.get(rules) ?? createRuleIndex(rules)
+  indexes.set(rules, index)
+  return index.allows(action, repository)
 }
 
 /** `name`: of a connected registry, in whatever case. */
