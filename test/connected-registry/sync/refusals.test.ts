@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { anImage, anIndex, aReferrer, type BuiltImage } from '../../fixtures/image-builder.ts'
 import { type Fault, serverError, throttled } from '../../simulators/cloud-registry/faults.ts'
 import { createManualClock } from './manual-clock.ts'
-import { openCloud, readRights, writeRights } from './parents.ts'
+import { openCloud, readRights, syncToken, writeRights } from './parents.ts'
 import { openSite, type TestSiteOptions } from './site.ts'
 
 const repository = 'plant/app'
@@ -28,6 +28,7 @@ const refusing = (status: number, code: string): Fault => {
   const body = JSON.stringify({ errors: [{ code, message: 'no' }] })
   return { kind: 'answer', status, headers: { 'content-type': 'application/json' }, body }
 }
+const actionsOn = (name: string) => writeRights.map((right) => `repositories/${name}/${right}`)
 const tagPush = { method: 'PUT', path: /manifests\/v1$/ }
 
 const table: readonly (readonly [what: string, status: number, code: string])[] = [
@@ -94,6 +95,23 @@ test('what was refused is asked again after a day, without anybody on site: the 
 
   assert.equal(cloud.contents.repository(repository)?.tags.get('v1')?.digest, digestOf(second))
   assert.deepEqual(site.codes(), [])
+})
+
+test('a change refused in a repository that left the scope is no trouble any more, and the repository none of those that are wanted', async (t) => {
+  const { cloud, site } = await openPair(t)
+  cloud.contents.put('plant/other', first, 'v1')
+  cloud.tokens.set({ ...syncToken, actions: [...actionsOn(repository), ...actionsOn('plant/other')] })
+  cloud.faults.add(tagPush, refusing(409, 'TAG_IMMUTABLE'))
+  await site.push(repository, second, 'v1')
+  await site.sync()
+  assert.deepEqual(site.codes(), ['CHANGE_REFUSED'])
+
+  await site.scope(['plant/other'])
+  await site.sync()
+
+  const { details, repositories } = site.board.read()
+  assert.deepEqual([details, repositories.map(({ name }) => name)], [[], ['plant/other']])
+  assert.equal(await site.tag(repository, 'v1'), digestOf(second))
 })
 
 test('a refused tag that the parent moves is a conflict, and nothing of it is lost', async (t) => {

@@ -14,6 +14,7 @@ import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { createRoundMemory, createSyncPlaces } from './repository-context.ts'
 import { type Beginning, type Extent, Interruption, isJoined, type Running } from './running-iteration.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
+import { isInScope } from './scope.ts'
 import type { ScopeEntry } from './scope-rules.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
 import type { TransferJournal } from './transfer-journal.ts'
@@ -242,12 +243,10 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
   async function leave({ patterns, mode }: SyncWish): Promise<void> {
+    if (patterns.length > 0) board.forgot((repository) => !isInScope(patterns, repository))
     if (mode === 'ReadWrite') return
     await leaveScope({ registry, bases, outbound }, patterns, {
-      left(repository) {
-        board.forgot(repository)
-        log.info({ repository }, 'repository left the scope and was removed')
-      },
+      left: (repository) => log.info({ repository }, 'repository left the scope and was removed'),
       kept: (repository) =>
         log.warn({ repository }, 'repository left the scope and stays: the parent has not got all of it')
     })

@@ -153,8 +153,8 @@ export function isNotice(code: string): boolean {
 
 /** What an operator should look at though sync is done with it. */
 async function noticesOf(context: RepositoryContext): Promise<readonly NewDetail[]> {
-  const { registry, records, outbound } = context
-  return [...(await refusalDetails(outbound)), ...(await conflictDetails(registry, records)), ...heldDetails(context)]
+  const { registry, records } = context
+  return [...(await refusalDetails(context)), ...(await conflictDetails(registry, records)), ...heldDetails(context)]
 }
 
 function heldDetails({ memory, patterns }: RepositoryContext): readonly NewDetail[] {

@@ -1,9 +1,10 @@
 import { ParentError } from '../parent/parent-error.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import { ConflictError } from '../storage/record-store.ts'
-import type { Outbound, RefusalRecord } from './outbound.ts'
+import type { RefusalRecord } from './outbound.ts'
 import { isUpward } from './plan.ts'
 import type { RepositoryContext } from './repository-context.ts'
+import { isInScope } from './scope.ts'
 import type { NewDetail } from './status.ts'
 import type { PlannedStep } from './steps.ts'
 
@@ -26,11 +27,14 @@ export async function noteRefusal(
   return true
 }
 
-/** A detail for each change that the parent has refused and that is still so here. */
-export async function refusalDetails(outbound: Outbound): Promise<readonly NewDetail[]> {
+/** A detail for each change that the parent has refused and that is still so here. Out of scope nobody asks it again. */
+export async function refusalDetails({
+  outbound,
+  patterns
+}: Pick<RepositoryContext, 'outbound' | 'patterns'>): Promise<readonly NewDetail[]> {
   const details: NewDetail[] = []
   for await (const [repository, reference, { refusal }] of outbound.all()) {
-    if (!refusal) continue
+    if (!refusal || !isInScope(patterns, repository)) continue
     const name = `${repository}${parseDigest(reference) ? '@' : ':'}${reference}`
     details.push({
       type: 'Parent',

@@ -96,7 +96,8 @@ export interface StatusBoard {
   removed(): void
   synced(repository: RepositoryStatus): void
   ended(result: IterationSummary['result'], outcome: IterationOutcome): void
-  forgot(repository: string): void
+  /** Of these nothing is wanted any more. */
+  forgot(isGone: (repository: string) => boolean): void
   /** What is known of one repository; nothing wanted where it is new. */
   repository(name: string): RepositoryStatus
 }
@@ -191,7 +192,7 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
       })
     },
     repository: (name) => status.repositories.find((one) => one.name === name) ?? { name, wanted: 0, have: 0 },
-    forgot: (repository) => change({ repositories: status.repositories.filter(({ name }) => name !== repository) })
+    forgot: (isGone) => change({ repositories: status.repositories.filter(({ name }) => !isGone(name)) })
   }
 }
 
