@@ -100,6 +100,20 @@ test('the thread ends at rest, not while a hash is kept, and the next hash start
   assert.deepEqual(lost, [])
 })
 
+test('the thread starts for what is about to begin, once, and ends where nothing does', async (t) => {
+  const { hashing, threads } = hashingIn(t, 0)
+  hashing.wake()
+  hashing.wake()
+  hashing.begin().end()
+  assert.equal(threads.length, 1)
+
+  await once(threads[0]!, 'exit')
+
+  hashing.wake()
+  assert.equal(threads.length, 2)
+  await once(threads[1]!, 'exit')
+})
+
 test('what was begun on a thread that died is lost, and says so; the next hash has another thread', async (t) => {
   const { hashing, threads, lost } = hashingIn(t)
   const file = await openFile(t)

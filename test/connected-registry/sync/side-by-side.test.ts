@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createMemoryBlobStore } from '../../../modules/connected-registry/src/storage/memory-blobs.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { openCloud, parentKinds } from './parents.ts'
 import { openSite } from './site.ts'
@@ -34,6 +35,27 @@ for (const kind of parentKinds.filter((each) => each !== 'docker-registry')) {
     assert.equal(new Set(asked().map(({ url }) => url)).size, asked().length, 'each manifest is asked for once')
   })
 }
+
+test('the store gets ready while the manifest of what changed is on its way, and not where nothing did', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', [repository])
+  cloud.contents.put(repository, images[0]!, 'latest')
+  const woken: number[] = []
+  const fetched = () => cloud.requests.filter(({ route, method }) => route === 'manifest' && method === 'GET').length
+  const blobs = { ...createMemoryBlobStore(), wake: () => void woken.push(fetched()) }
+  const site = await openSite(t, connection, [repository], { blobs })
+
+  await site.sync()
+  assert.equal(woken.splice(0).length, 1)
+  const before = fetched()
+
+  await site.sync()
+  assert.deepEqual(woken, [])
+  cloud.contents.put(repository, images[1]!, 'latest')
+  await site.sync()
+
+  assert.deepEqual(woken, [before])
+  assert.equal(fetched(), before + 1)
+})
 
 test('referrers of what has just arrived are asked for once in a round', async (t) => {
   const { connection, cloud } = await openCloud(t, 'plain', [repository])

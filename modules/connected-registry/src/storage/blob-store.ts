@@ -17,6 +17,8 @@ export interface BlobStore {
 
   /** `size`: the bytes to come, where that is known; nothing is promised by it. */
   beginUpload(options?: UploadOptions): Promise<string>
+  /** Large content is about to come: what it takes may be made ready meanwhile. A hint, which promises nothing. */
+  wake(): void
   /** `size`: bytes from the start without a hole. `missing`: holes below `end`, the offset after the highest byte written. */
   uploadState(id: string): Promise<UploadState | undefined>
   /**

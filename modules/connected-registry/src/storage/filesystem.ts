@@ -170,6 +170,7 @@ export async function createFilesystemBlobStore(
       uploads.set(id, Promise.resolve(upload))
       return id
     },
+    wake: hashing.wake,
     async uploadState(id) {
       return (await find(id))?.session.state()
     },

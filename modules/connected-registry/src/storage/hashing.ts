@@ -39,6 +39,8 @@ export interface HashingReply {
  */
 export interface Hashing {
   begin(algorithm?: Algorithm): ThreadHash
+  /** Starts the thread for what is about to begin. */
+  wake(): void
   /** Loses what is begun. */
   close(): Promise<void>
 }
@@ -144,6 +146,10 @@ export function createHashing(options: HashingOptions = {}): Hashing {
   }
 
   return {
+    wake() {
+      thread ??= startIfPossible()
+      rest()
+    },
     begin(algorithm = 'sha256') {
       thread ??= startIfPossible()
       const home = thread

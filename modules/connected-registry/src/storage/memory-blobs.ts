@@ -50,6 +50,7 @@ export function createMemoryBlobStore(): BlobStore {
       uploads.set(id, { session: createUploadSession(id, []), bytes: createGrowingBytes(), writtenAt: new Date() })
       return id
     },
+    wake() {},
     async uploadState(id) {
       return uploads.get(id)?.session.state()
     },

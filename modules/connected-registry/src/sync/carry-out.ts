@@ -33,7 +33,7 @@ export async function carryOut(
   steps: readonly PlannedStep[],
   signal: AbortSignal
 ): Promise<readonly FailedStep[]> {
-  const { registry, board, log } = context
+  const { registry, transfers, board, log } = context
   const name = executing.repository
   if (steps.length > 0) registry.wake()
   const failed = new Map<PlannedStep, NewDetail>()
@@ -52,7 +52,10 @@ export async function carryOut(
     }
   }
   const missing = steps.filter(({ step }) => step.kind === 'copyDown').length
-  if (missing > 0) board.arrived({ missingReferences: missing })
+  if (missing > 0) {
+    transfers.wake()
+    board.arrived({ missingReferences: missing })
+  }
   const { arrivals, departures, removalsAbove, tags, manifests } = inOrder(steps)
   await inParallel(arrivals, context.places.references.count, async (planned) => {
     const leave = await context.places.references.take(signal)

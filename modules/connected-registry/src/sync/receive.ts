@@ -18,11 +18,24 @@ export interface ReceiveOptions {
   readonly onBytes: (count: number) => void
 }
 
-export interface Wanted {
+export interface Wanted extends WantedBlob {
   readonly upload: string
+  /** Asked for before the upload was there. */
+  readonly ahead?: AskedAhead | undefined
+}
+
+export interface WantedBlob {
   readonly descriptor: Descriptor
   readonly source: ContentSource
   readonly signal: AbortSignal
+}
+
+/** A whole blob on its way here. */
+export interface AskedAhead {
+  /** Undefined: somebody has taken it. */
+  take(): Promise<BlobContent> | undefined
+  /** Nobody will. */
+  drop(): void
 }
 
 /** Who is asked to wait longer gives up; a later round asks again. */
@@ -50,12 +63,34 @@ export async function receive(options: ReceiveOptions, wanted: Wanted): Promise<
   }
 }
 
-function createReceiver(
-  { blobs, places, pace, partBytes, onBytes }: ReceiveOptions,
-  { upload, descriptor, source, signal }: Wanted
-) {
+/** Asks for a blob of which nothing is here, where it will come in one piece: the parent's work and ours go on side by side. */
+export function askAhead(options: ReceiveOptions, { descriptor, source, signal }: WantedBlob): AskedAhead | undefined {
+  if (options.pace.isLong !== false && isLarge(options, descriptor)) return undefined
+  let asked: Promise<BlobContent> | undefined = source.blob(descriptor, 0, signal)
+  const take = () => {
+    const taken = asked
+    asked = undefined
+    return taken
+  }
+  // Its failure is told to who takes it.
+  asked.catch(() => undefined)
+  return {
+    take,
+    drop: () =>
+      void take()?.then(
+        (content) => content.close?.(),
+        () => undefined
+      )
+  }
+}
+
+function isLarge({ partBytes }: ReceiveOptions, { size }: Descriptor): boolean {
+  return size >= leastParts * partBytes
+}
+
+function createReceiver(options: ReceiveOptions, { upload, descriptor, source, signal, ahead }: Wanted) {
+  const { blobs, places, pace, partBytes, onBytes } = options
   const { size } = descriptor
-  const isLarge = size >= leastParts * partBytes
   let givesParts = true
 
   async function state(): Promise<UploadState> {
@@ -78,7 +113,8 @@ function createReceiver(
   }
 
   function open({ first, last }: ByteRange): Promise<BlobContent> {
-    return source.blob(descriptor, first, signal, last === size - 1 ? undefined : last)
+    const isEnd = last === size - 1
+    return (first === 0 && isEnd && ahead?.take()) || source.blob(descriptor, first, signal, isEnd ? undefined : last)
   }
 
   async function append(content: BlobContent, { first, last }: ByteRange, sparse: boolean): Promise<void> {
@@ -127,7 +163,7 @@ function createReceiver(
   async function step(gaps: readonly ByteRange[]): Promise<void> {
     const [gap] = gaps
     if (!gap) return
-    if (!isLarge || !givesParts || pace.isLong === false) return inOrder(gap)
+    if (!isLarge(options, descriptor) || !givesParts || pace.isLong === false) return inOrder(gap)
     // Other blobs fill the link, and what comes in order is hashed as it comes.
     if (!places.isFree) return inOrder(partsOf(gap, stretchParts * partBytes)[0]!, gap)
     const parts = gaps.flatMap((range) => partsOf(range, partBytes))

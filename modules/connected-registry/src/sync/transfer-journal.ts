@@ -10,8 +10,10 @@ import type { RecordStore } from '../storage/record-store.ts'
  * goes on there. Small blobs are not noted, for to begin them anew costs less than the record.
  */
 export interface TransferJournal {
+  /** Whether there may be an upload to go on with. */
+  knows(digest: Digest): boolean
   /** The upload to go on with; begun where there is none. */
-  open(descriptor: Descriptor): Promise<string>
+  open(descriptor: Descriptor): Promise<OpenTransfer>
   /** Nobody writes to it for now. What is not noted goes. */
   leave(digest: Digest, upload: string): Promise<void>
   /** It is over: the blob is here, or what came of it is of no use. */
@@ -20,6 +22,12 @@ export interface TransferJournal {
   holds(upload: string): boolean
   /** Ends those that nobody writes to and that were last wanted before `since`; all of them without it. Resolves to their number. */
   drop(since?: Date): Promise<number>
+}
+
+export interface OpenTransfer {
+  readonly upload: string
+  /** That the next process will find it; content may come meanwhile. Where it fails the upload is still to be left. */
+  readonly noted: Promise<void>
 }
 
 export interface TransferJournalOptions {
@@ -72,17 +80,13 @@ export async function openTransferJournal({
   }
 
   return {
+    knows: (digest) => entries.has(digest),
     async open(descriptor) {
       const { digest, size } = descriptor
       const upload = (await known(descriptor)) ?? (await blobs.beginUpload({ size }))
       open.add(upload)
-      if (size >= leastBytes) {
-        await note(digest, { upload, size, wantedAt: now().toISOString() }).catch(async (error: unknown) => {
-          if (!entries.has(digest)) await end(digest, upload)
-          throw error
-        })
-      }
-      return upload
+      const entry = { upload, size, wantedAt: now().toISOString() }
+      return { upload, noted: size < leastBytes ? Promise.resolve() : note(digest, entry) }
     },
     async leave(digest, upload) {
       open.delete(upload)

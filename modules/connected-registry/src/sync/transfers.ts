@@ -4,13 +4,15 @@ import type { Digest } from '../protocol/digest.ts'
 import { type BlobStore, DigestMismatchError } from '../storage/blob-store.ts'
 import { createPace, type Pace } from './pace.ts'
 import { createPlaces } from './places.ts'
-import { type ReceiveOptions, receive } from './receive.ts'
-import type { TransferJournal } from './transfer-journal.ts'
+import { askAhead, type ReceiveOptions, receive, type Wanted } from './receive.ts'
+import type { OpenTransfer, TransferJournal } from './transfer-journal.ts'
 
 /** Brings blobs into the store: a bounded number at once, one transfer of a digest at a time however many want it. */
 export interface Transfers {
   /** Resolves when the blob is in the store, verified and durable. What came before a failure is kept for the next one. */
   bring(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void>
+  /** There is something to bring, and its manifest is on its way: the store may get ready. */
+  wake(): void
 }
 
 export interface TransferOptions
@@ -68,9 +70,23 @@ export function createTransfers(options: TransferOptions): Transfers {
 
   async function attempt(descriptor: Descriptor, source: ContentSource, signal: AbortSignal): Promise<void> {
     const { digest } = descriptor
-    const upload = await journal.open(descriptor)
+    const ahead = journal.knows(digest) ? undefined : askAhead(receiving, { descriptor, source, signal })
     try {
-      await receive(receiving, { upload, descriptor, source, signal })
+      await bringInto(await journal.open(descriptor), { descriptor, source, signal, ahead })
+    } finally {
+      ahead?.drop()
+    }
+  }
+
+  async function bringInto({ upload, noted }: OpenTransfer, wanted: Omit<Wanted, 'upload'>): Promise<void> {
+    const { digest } = wanted.descriptor
+    const unnoted = new AbortController()
+    // Thrown by who waits for it.
+    const isNoted = noted.catch((error: unknown) => unnoted.abort(error))
+    const signal = AbortSignal.any([wanted.signal, unnoted.signal])
+    try {
+      await receive(receiving, { ...wanted, upload, signal }).finally(() => isNoted)
+      signal.throwIfAborted()
       await blobs.commit(upload, digest)
     } catch (error) {
       if (error instanceof DigestMismatchError) await journal.end(digest, upload)
@@ -92,6 +108,7 @@ export function createTransfers(options: TransferOptions): Transfers {
   }
 
   return {
+    wake: blobs.wake,
     async bring(descriptor, source, signal) {
       for (;;) {
         signal.throwIfAborted()
