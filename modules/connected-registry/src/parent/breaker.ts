@@ -6,11 +6,13 @@ export interface Breaker {
   enter(): Pass | undefined
   /** Until the next probe may go; 0 while requests pass. */
   waitMs(): number
+  /** What the last failure was, as of an "it". */
+  readonly reason: string | undefined
 }
 
 export interface Pass {
   succeeded(): void
-  failed(): void
+  failed(reason?: string): void
   /** The request was given up before it told anything. */
   abandoned(): void
 }
@@ -35,6 +37,7 @@ export function createBreaker(policy: BreakerPolicy, { clock, random }: Deps): B
   let timesOpened = 0
   let closedAgainAt: number | undefined
   let probing = false
+  let reason: string | undefined
 
   function open(): void {
     const pause = Math.min(policy.firstPauseMs * 2 ** timesOpened, policy.longestPauseMs)
@@ -60,8 +63,9 @@ export function createBreaker(policy: BreakerPolicy, { clock, random }: Deps): B
         ended()
         close()
       },
-      failed() {
+      failed(why) {
         ended()
+        reason = why
         // What left before the last failure says nothing new: neither beside it, nor after it opened.
         if (countedBefore !== countedFailures) return
         countedFailures++
@@ -72,6 +76,9 @@ export function createBreaker(policy: BreakerPolicy, { clock, random }: Deps): B
   }
 
   return {
+    get reason() {
+      return reason
+    },
     enter() {
       if (closedAgainAt === undefined) return pass(false)
       if (probing || clock.now() < closedAgainAt) return undefined

@@ -96,17 +96,18 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
   async function exchange<T>(request: ParentRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
     const breaker = breakers(request.url)
     const pass = breaker.enter()
-    if (!pass) throw new ParentError('BREAKER_OPEN', { ...request, retryAfterMs: breaker.waitMs() })
-    const fail = () => {
+    const detail = breaker.reason && `it ${breaker.reason}`
+    if (!pass) throw new ParentError('BREAKER_OPEN', { ...request, detail, retryAfterMs: breaker.waitMs() })
+    const fail = (reason: string) => {
       failures++
-      pass.failed()
+      pass.failed(reason)
     }
     const answer = await ask(request).catch((error) => {
-      if (error instanceof ParentError) fail()
+      if (error instanceof ParentError) fail(error.what)
       else pass.abandoned()
       throw error
     })
-    if (unhealthyStatus.includes(answer.status)) fail()
+    if (unhealthyStatus.includes(answer.status)) fail(`answered ${answer.status}`)
     else pass.succeeded()
     if (repeatableStatus.includes(answer.status)) throw await refusal(answer)
     return read(answer)

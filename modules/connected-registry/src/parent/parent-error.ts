@@ -44,6 +44,8 @@ export class ParentError extends Error {
   override readonly name = 'ParentError'
   readonly code: ParentErrorCode
   readonly operation: string
+  /** What the parent did, without where: `could not be reached: ECONNREFUSED`. */
+  readonly what: string
   readonly host: string
   readonly retryable: boolean
   readonly status: number | undefined
@@ -54,6 +56,7 @@ export class ParentError extends Error {
     super(messageOf(code, details), details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.operation = details.operation
+    this.what = whatOf(code, details)
     this.host = details.url.host
     this.retryable = failures[code].retryable
     this.status = details.status
@@ -64,9 +67,13 @@ export class ParentError extends Error {
 
 const pathLimit = 300
 
-function messageOf(code: ParentErrorCode, { operation, url, status, detail, parentCode }: ParentErrorDetails): string {
+function messageOf(code: ParentErrorCode, details: ParentErrorDetails): string {
+  const { operation, url } = details
+  return `${operation}: ${url.host}${url.pathname.slice(0, pathLimit)} ${whatOf(code, details)}`
+}
+
+function whatOf(code: ParentErrorCode, { status, detail, parentCode }: ParentErrorDetails): string {
   const facts = [status, parentCode].filter((fact) => fact !== undefined)
   const suffix = facts.length > 0 ? ` (${facts.join(' ')})` : ''
-  const what = detail ? `${failures[code].text}: ${detail}` : failures[code].text
-  return `${operation}: ${url.host}${url.pathname.slice(0, pathLimit)} ${what}${suffix}`
+  return `${detail ? `${failures[code].text}: ${detail}` : failures[code].text}${suffix}`
 }
