@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { Answer } from '../../../modules/connected-registry/src/parent/answer.ts'
 import type { Dispatcher } from '../../../modules/connected-registry/src/parent/dispatcher.ts'
 import {
@@ -95,4 +95,63 @@ for (const [name, ask] of Object.entries(questions)) {
       assert.deepEqual([...open], [], `answered by ${status}`)
     }
   })
+}
+
+test('what would have ended an answer in time ends with it, whether it was read, refused, closed or never came', async (t) => {
+  const answerMs = 600_123
+  const timers = watchTimers(t, answerMs)
+  const server = await scriptedServer(t, ({ method, url }, response) => {
+    if (url?.includes('cut')) return void response.destroy()
+    response.writeHead(url?.includes('v1') ? 200 : 404, { 'content-length': 2 }).end(method === 'HEAD' ? '' : '{}')
+  })
+  const patient = { retry: { retries: 0 }, timeouts: { answerMs } }
+  const dispatcher = openDispatcher(t, patient)
+  const ask = (path: string, endless: boolean, read: (answer: Answer) => Promise<unknown>) => {
+    const request = {
+      operation: 'test',
+      method: 'GET',
+      url: new URL(path, server.url),
+      signal: t.signal,
+      endless
+    } as const
+    return dispatcher.request(request, read).catch(() => 'failed')
+  }
+
+  for (const endless of [false, true]) {
+    await ask('v1', endless, ({ body }) => bytesOf(body))
+    await ask('v2', endless, ({ body }) => bytesOf(body))
+    await ask('v1', endless, async ({ close }) => close())
+    await ask('v2', endless, async ({ close }) => close())
+    assert.equal(await ask('cut', endless, ({ body }) => bytesOf(body)), 'failed')
+  }
+
+  assert.ok(timers.started >= 10)
+  assert.equal(timers.running, 0)
+})
+
+/** Those of so many milliseconds that were neither cleared nor ran. */
+function watchTimers(t: TestContext, watchedMs: number) {
+  const running = new Set<NodeJS.Timeout>()
+  let started = 0
+  const [start, clear] = [setTimeout, clearTimeout]
+  t.mock.method(globalThis, 'setTimeout', (act: () => void, ms?: number) => {
+    const timer = start(act, ms)
+    if (ms === watchedMs) {
+      running.add(timer)
+      started++
+    }
+    return timer
+  })
+  t.mock.method(globalThis, 'clearTimeout', (timer?: NodeJS.Timeout) => {
+    if (timer) running.delete(timer)
+    clear(timer)
+  })
+  return {
+    get started() {
+      return started
+    },
+    get running() {
+      return running.size
+    }
+  }
 }

@@ -115,7 +115,7 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
 
   async function ask(request: ParentRequest): Promise<Answer> {
     const { operation, method, url, headers, signal, workMs = 0 } = request
-    const { deadline, begin } = createDeadline(timeouts.answerMs + workMs, request)
+    const { deadline, begin, end } = createDeadline(timeouts.answerMs + workMs, request)
     const body = bodyToSend(request.body, (bytes) => bandwidth.sent(bytes, signal))
     if (request.body instanceof Uint8Array) await bandwidth.sent(request.body.byteLength, signal)
     const failure = (cause: unknown) =>
@@ -125,14 +125,26 @@ export function createDispatcher(options: DispatcherOptions = {}): Dispatcher {
     const sent = { url, method, headers: { ...commonHeaders, ...headers }, headersMs: timeouts.headersMs + workMs }
     const whole = { ...sent, body: body?.content ?? null, signal: AbortSignal.any([signal, deadline]) }
     const answered = await transmit(whole, request.endless === true && body === undefined).catch((cause) => {
+      end()
       throw failure(cause)
     })
     const { status } = answered
     begin(status)
     log?.debug({ operation, method, host: url.host, path: url.pathname, status }, 'parent answered')
     const cut = (cause: unknown) => networkError(cause, 'INTERRUPTED', { operation, url, signal, deadline })
-    const answerBody = bodyOf(answered.body, cut, (bytes) => bandwidth.received(bytes, signal))
-    return { operation, url, status, headers: answered.headers, body: answerBody, close: answered.destroy }
+    const admit = (bytes: number) => bandwidth.received(bytes, signal)
+    const close = () => {
+      end()
+      answered.destroy()
+    }
+    return {
+      operation,
+      url,
+      status,
+      headers: answered.headers,
+      body: bodyOf(answered.body, { cut, admit, end }),
+      close
+    }
   }
 
   /** Content comes by the reader made for it, where it can; all else by undici. */
@@ -199,23 +211,30 @@ function bodyToSend(body: ParentRequest['body'], admit: (bytes: number) => Promi
  * Content may take hours. What comes in its place, such as a refusal, has the time of any other answer, and so has what comes
  * before it: a parent may send interim answers (1xx) without an end. A body of ours is sent first.
  */
-function createDeadline(answerMs: number, { endless, body }: ParentRequest) {
-  if (!endless) return { deadline: AbortSignal.timeout(answerMs), begin: () => {} }
+function createDeadline(answerMs: number, { endless = false, body }: ParentRequest) {
   const late = new AbortController()
-  const start = () => setTimeout(() => late.abort(), answerMs).unref()
-  const timer = body ? undefined : start()
+  let timer: NodeJS.Timeout | undefined
+  const start = () => {
+    timer = setTimeout(() => late.abort(), answerMs).unref()
+  }
+  // A timer would hold what it ends until its time is over, long after the answer: at ten minutes, of very many requests.
+  const end = () => clearTimeout(timer)
+  if (!endless || !body) start()
   const begin = (status: number) => {
-    clearTimeout(timer)
+    if (!endless) return
+    end()
     if (status >= 300) start()
   }
-  return { deadline: late.signal, begin }
+  return { deadline: late.signal, begin, end }
 }
 
-async function* bodyOf(
-  body: AsyncIterable<Uint8Array>,
-  cut: (cause: unknown) => unknown,
-  admit: (bytes: number) => Promise<void>
-): AsyncGenerator<Uint8Array> {
+interface Reading {
+  readonly cut: (cause: unknown) => unknown
+  readonly admit: (bytes: number) => Promise<void>
+  readonly end: () => void
+}
+
+async function* bodyOf(body: AsyncIterable<Uint8Array>, { cut, admit, end }: Reading): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of body) {
       await admit(chunk.byteLength)
@@ -223,6 +242,8 @@ async function* bodyOf(
     }
   } catch (cause) {
     throw cut(cause)
+  } finally {
+    end()
   }
 }
 
