@@ -79,17 +79,34 @@ test('when too many are in line others are refused, but not those who were prove
 })
 
 test('a proof is remembered for five minutes', async () => {
-  const { state, outcome, prove } = credentialsOf([await aToken()], 1)
+  const { state, prove } = credentialsOf([await aToken(), await aToken({ name: 'writer' })], 1)
+  await prove('writer', 'secret')
+  state.now += 60_000
   await prove('reader', 'secret')
+  state.now += 4 * 60_000
 
   // With somebody in the only place, whoever is not remembered is refused.
-  const inLine = outcome('reader', 'wrong')
+  const inLine = prove('writer', 'secret')
   assert.equal((await prove('reader', 'secret')).kind, 'proved')
-  state.now += 5 * 60_000
+  state.now += 60_000
   await assert.rejects(prove('reader', 'secret'), { code: 'TOOMANYREQUESTS' })
 
   await inLine
   assert.equal((await prove('reader', 'secret')).kind, 'proved')
+})
+
+test('who was right within the last day comes before all guesses, also where these take every place in line', async () => {
+  const { state, outcome, prove } = credentialsOf([await aToken()], 3)
+  await prove('reader', 'secret')
+  state.now += 3_600_000
+  const order: string[] = []
+  const note = async (name: string, password: string) => void order.push(`${name}: ${await outcome(name, password)}`)
+
+  const inLine = ['one', 'two', 'three'].map((name) => note(name, 'guess'))
+  await assert.rejects(prove('four', 'guess'), { code: 'TOOMANYREQUESTS' })
+  await Promise.all([...inLine, note('reader', 'secret')])
+
+  assert.deepEqual([order[0], order[1]?.slice(0, 14)], ['one: unknown token', 'reader: scrypt'])
 })
 
 test('who show the same at the same time are proved once, and take one place in line', async () => {

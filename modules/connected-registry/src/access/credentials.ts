@@ -32,7 +32,7 @@ export interface CredentialsOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly attempts?: Attempts
-  /** How many may be in line before others are refused. */
+  /** How many may be in line before others are refused; who is vouched for has as many places more. */
   readonly lineLimit?: number
 }
 
@@ -46,7 +46,7 @@ const nobodysHash = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 /**
  * A hash costs tens of milliseconds and megabytes on purpose, so they are computed one at a time, and once for all who show the
  * same at the same time. What was proved is remembered for five minutes: Basic on each request is then as fast as an access
- * token. For a day it is vouched for: whoever guesses a name's password must not shut out who knows it.
+ * token. For a day it is vouched for: whoever guesses must neither shut out who knows a password, nor be in line before them.
  */
 export function createCredentials({ tokens, now = Date.now, ...options }: CredentialsOptions): Credentials {
   const { attempts = createAttempts({ now }), lineLimit = 64 } = options
@@ -72,7 +72,8 @@ export function createCredentials({ tokens, now = Date.now, ...options }: Creden
     const secret = secretOf(login)
     const isVouched = vouched.recall(secret) === true
     const giveBack = isVouched ? () => {} : attempts.take(login.name, login.address)
-    const proof = await inTurn(() => compute(login)).catch((error: unknown) => {
+    const row = isVouched ? 'vouched' : 'others'
+    const proof = await inTurn(row, () => compute(login)).catch((error: unknown) => {
       giveBack()
       throw error
     })
@@ -120,17 +121,30 @@ export function secretOf({ name, password }: NameAndPassword): string {
   return `${name}:${password}`
 }
 
-function createLine(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let inLine = 0
-  let last: Promise<unknown> = Promise.resolve()
-  return async (work) => {
-    if (inLine >= limit) throw new RegistryError('TOOMANYREQUESTS')
-    inLine += 1
-    const turn = last.then(work).finally(() => {
-      inLine -= 1
-    })
-    // Whoever waits for `turn` is told of its failure; the next in line only waits for its end.
-    last = turn.catch(() => undefined)
-    return turn
+type Row = 'vouched' | 'others'
+
+/** One work at a time. Whoever is vouched for comes before all others, and has places of its own: guesses take none of them. */
+function createLine(limit: number): <T>(row: Row, work: () => Promise<T>) => Promise<T> {
+  const waiting: Record<Row, (() => void)[]> = { vouched: [], others: [] }
+  const inLine: Record<Row, number> = { vouched: 0, others: 0 }
+  let isBusy = false
+
+  function next(): void {
+    const begin = waiting.vouched.shift() ?? waiting.others.shift()
+    isBusy = begin !== undefined
+    begin?.()
+  }
+
+  return async (row, work) => {
+    if (inLine[row] >= limit) throw new RegistryError('TOOMANYREQUESTS')
+    inLine[row] += 1
+    if (isBusy) await new Promise<void>((resolve) => waiting[row].push(resolve))
+    isBusy = true
+    try {
+      return await work()
+    } finally {
+      inLine[row] -= 1
+      next()
+    }
   }
 }
