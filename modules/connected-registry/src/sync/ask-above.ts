@@ -2,6 +2,7 @@ import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import { unlessNew } from '../parent/parent-target.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
+import type { Registry } from '../registry/registry.ts'
 import type { ParentView } from './look.ts'
 import type { OutboundRecord } from './outbound.ts'
 import { inParallel } from './places.ts'
@@ -55,11 +56,22 @@ export async function askCreation(
   }
 }
 
-/** Of what changed here, the references that the view does not tell. What the parent has refused is not asked for again. */
+export interface Changes {
+  readonly outbound: ReadonlyMap<string, OutboundRecord>
+  readonly view: ParentView | undefined
+  /** Of this epoch. */
+  readonly agreed: ReadonlyMap<string, Digest>
+  readonly registry: Registry
+}
+
+/**
+ * Of what changed here, the references that the view does not tell. What the parent has refused is not asked for again. What only has
+ * to go up is taken to be there as it was: before it is sent the parent is asked for it anyway, and over a link that is there for
+ * seconds a thousand questions at the beginning would leave no time for anything else, round after round.
+ */
 export async function askAboutChanges(
   repository: ParentRepository,
-  outbound: ReadonlyMap<string, OutboundRecord>,
-  view: ParentView | undefined,
+  { outbound, view, agreed, registry }: Changes,
   signal: AbortSignal
 ): Promise<Asked> {
   const wanted = Array.from(outbound).flatMap(([reference, { refusal }]) => {
@@ -69,6 +81,11 @@ export async function askAboutChanges(
   const places = new Map<string, Digest | null>()
   const details: NewDetail[] = []
   await inParallel(wanted, parallelQuestions, async (reference) => {
+    const base = agreed.get(reference) ?? null
+    if (await goesUp(registry, repository.name, reference, base)) {
+      places.set(reference, base)
+      return
+    }
     try {
       places.set(reference, await askAbove(repository, reference, signal))
     } catch (error) {
@@ -78,4 +95,14 @@ export async function askAboutChanges(
     }
   })
   return { places, details }
+}
+
+/** It is here, and not as both agreed on it. */
+async function goesUp({ manifests, tags }: Registry, repository: string, reference: string, base: Digest | null) {
+  const digest = parseDigest(reference)
+  if (!digest) {
+    const held = await tags.get(repository, reference)
+    return held !== undefined && held.digest !== base
+  }
+  return base === null && (await manifests.stat(repository, { kind: 'digest', digest })) !== undefined
 }

@@ -62,7 +62,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const selection = rules && (await createSelection({ registry, mode, repository: name, bases: agreed }, rules.tags))
   const above = createReadAhead(parent.repository(name), (tag) => !agreed.has(tag))
   const { view, unknown } = await lookAbove(context, above, { epoch, outbound, selection, signal })
-  const asked = await askAboutChanges(parent.repository(name), outbound, view, signal)
+  const asked = await askAboutChanges(parent.repository(name), { outbound, view, agreed, registry }, signal)
   if (!view && asked.places.size + asked.details.length === 0) {
     if (unknown && agreed.size > 0) throw unknown
     board.synced({ name, wanted: agreed.size, have: agreed.size, lastSync: at })
