@@ -31,6 +31,11 @@ export async function loadEpoch(records: RecordStore, storeId: string): Promise<
     get current() {
       return current
     },
-    renew: () => (renewed ??= renew())
+    renew: () =>
+      (renewed ??= renew().catch((error: unknown) => {
+        // A full disk may have room again.
+        renewed = undefined
+        throw error
+      }))
   }
 }
