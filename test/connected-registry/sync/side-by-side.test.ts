@@ -37,7 +37,7 @@ for (const kind of parentKinds.filter((each) => each !== 'docker-registry')) {
 }
 
 test('the store gets ready while the manifest of what changed is on its way, and not where nothing did', async (t) => {
-  const { connection, cloud } = await openCloud(t, 'plain', [repository])
+  const { connection, cloud } = await openCloud(t, 'acr', [repository])
   cloud.contents.put(repository, images[0]!, 'latest')
   const woken: number[] = []
   const fetched = () => cloud.requests.filter(({ route, method }) => route === 'manifest' && method === 'GET').length

@@ -32,7 +32,9 @@ export function manifestHandlers({ contents, acr }: ManifestOptions) {
     get({ repository, reference, headers }: Call): Answer {
       const found = contents.manifest(repository, reference)
       if (!found || !accepts(headers.accept, found.descriptor.mediaType)) throw manifestUnknown(reference)
-      return { status: 200, headers: headersOf(found), body: found.bytes }
+      const answered = headersOf(found)
+      if (headers['if-none-match'] === answered.etag) return empty(304, { etag: answered.etag })
+      return { status: 200, headers: answered, body: found.bytes }
     },
 
     async put(call: Call): Promise<Answer> {
@@ -61,7 +63,7 @@ export function manifestHandlers({ contents, acr }: ManifestOptions) {
   }
 }
 
-function headersOf({ descriptor: { mediaType, digest } }: StoredManifest): Record<string, string> {
+function headersOf({ descriptor: { mediaType, digest } }: StoredManifest) {
   return { 'content-type': mediaType, 'docker-content-digest': digest, etag: `"${digest}"` }
 }
 

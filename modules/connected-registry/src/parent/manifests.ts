@@ -17,13 +17,45 @@ export interface ManifestRequest {
 
 /** Undefined: the registry itself says that it is not there. Its bytes are those of its digest. */
 export async function getManifest(link: ParentLink, request: ManifestRequest): Promise<StoredManifest | undefined> {
-  return link.authentication.request(requestFor(link, 'GET', request), async (answer) => {
-    if (answer.status !== 200) return absent(answer)
-    const bytes = await readManifestBody(link, answer, request.signal)
-    const digest = verifiedDigest(answer, request.reference, bytes)
-    const { mediaType } = readManifest(answer, bytes)
-    return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }
+  return link.authentication.request(requestFor(link, 'GET', request), (answer) => manifestIn(link, answer, request))
+}
+
+/** What a reference names now; with the manifest, where that came along. */
+export interface Seen {
+  readonly digest: Digest
+  readonly manifest?: StoredManifest
+}
+
+/**
+ * Whether a tag still names `known`: by a condition (RFC 9110, section 13.1.2), so that what it names else comes with the answer,
+ * which costs no other round trip; by HEAD once the parent has shown that it knows no conditions. Undefined as in `getManifest`.
+ */
+export async function lookAgain(link: ParentLink, request: ManifestRequest, known: Digest): Promise<Seen | undefined> {
+  const { conditions } = link
+  if (conditions.areIgnored) return headManifest(link, request)
+  const { headers, ...asked } = requestFor(link, 'GET', request)
+  const conditional = { ...asked, headers: { ...headers, 'if-none-match': `"${known}"` } }
+  return link.authentication.request(conditional, async (answer) => {
+    if (answer.status === 304) {
+      await discard(answer)
+      return { digest: known }
+    }
+    const manifest = await manifestIn(link, answer, request)
+    if (manifest?.descriptor.digest === known) conditions.areIgnored = true
+    return manifest && { digest: manifest.descriptor.digest, manifest }
   })
+}
+
+async function manifestIn(
+  link: ParentLink,
+  answer: Answer,
+  { reference, signal }: ManifestRequest
+): Promise<StoredManifest | undefined> {
+  if (answer.status !== 200) return absent(answer)
+  const bytes = await readManifestBody(link, answer, signal)
+  const digest = verifiedDigest(answer, reference, bytes)
+  const { mediaType } = readManifest(answer, bytes)
+  return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }
 }
 
 /**

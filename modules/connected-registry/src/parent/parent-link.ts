@@ -15,6 +15,8 @@ export interface ParentLink {
   readonly clock: Clock
   readonly keptPages: KeptPages
   readonly referrersApi: ReferrersApi
+  /** Whether it answers what `If-None-Match` names as if nobody had asked so. */
+  readonly conditions: { areIgnored: boolean }
   /** For bodies of manifests, which are held whole. */
   readonly manifestBytes: ByteBudget
   readonly log: Log

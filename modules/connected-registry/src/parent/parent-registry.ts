@@ -13,7 +13,7 @@ import { listRepositories } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { createKeptPages } from './kept-pages.ts'
-import { getManifest, headManifest } from './manifests.ts'
+import { getManifest, headManifest, lookAgain, type Seen } from './manifests.ts'
 import {
   createMetadata,
   type EntryOrder,
@@ -54,8 +54,10 @@ export interface ParentRegistry {
 export interface ParentRepository extends ContentSource {
   readonly name: string
   /** What the tag names now, by one HEAD. Undefined: the registry itself says that there is no such tag. */
-  resolveTag(tag: string, signal: AbortSignal): Promise<Descriptor | undefined>
-  /** The same by digest. */
+  resolveTag(tag: string, signal: AbortSignal): Promise<Seen | undefined>
+  /** The same, with its manifest where that came along: as it does where it is not `known` any more, from most parents. */
+  lookAgain(tag: string, known: Digest, signal: AbortSignal): Promise<Seen | undefined>
+  /** What the digest names. */
   resolveDigest(digest: Digest, signal: AbortSignal): Promise<Descriptor | undefined>
   /** Complete when it ends; throws otherwise, also after some tags. */
   listTags(signal: AbortSignal): AsyncIterable<string>
@@ -92,8 +94,12 @@ export function createParentRegistry({
   dispatcher.know(connection.loginServerUrl.hostname)
   const authentication = createAuthentication({ connection, dispatcher, clock })
   const manifestBytes = createByteBudget(manifestsLimit)
-  const means = { keptPages: createKeptPages(), referrersApi: { isMissing: false }, manifestBytes }
-  const link: ParentLink = { connection, dispatcher, authentication, clock, log, ...means }
+  const learned = {
+    keptPages: createKeptPages(),
+    referrersApi: { isMissing: false },
+    conditions: { areIgnored: false }
+  }
+  const link: ParentLink = { connection, dispatcher, authentication, clock, log, manifestBytes, ...learned }
   const metadata = createMetadata(link)
   const gateway = createParentGateway(link)
   return {
@@ -119,6 +125,8 @@ function repository(link: ParentLink, metadata: Metadata, name: string): ParentR
     blob: (descriptor, offset, signal, last) => openBlob(link, { repository: name, descriptor, offset, last, signal }),
     referrers: (subject, signal) => listReferrers(link, { repository: name, subject, signal }),
     resolveTag: async (tag, signal) => headManifest(link, { repository: name, reference: tagReference(tag), signal }),
+    lookAgain: async (tag, known, signal) =>
+      lookAgain(link, { repository: name, reference: tagReference(tag), signal }, known),
     resolveDigest: (digest, signal) =>
       headManifest(link, { repository: name, reference: { kind: 'digest', digest }, signal }),
     listTags: (signal) => listTags(link, name, signal),

@@ -1,3 +1,4 @@
+import type { Seen } from '../parent/manifests.ts'
 import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import { unlessNew } from '../parent/parent-target.ts'
@@ -24,8 +25,9 @@ export async function askAbove(
   signal: AbortSignal
 ): Promise<Digest | null> {
   const digest = parseDigest(reference)
-  const found = await unlessNew(() =>
-    digest ? repository.resolveDigest(digest, signal) : repository.resolveTag(reference, signal)
+  const found = await unlessNew(
+    (): Promise<Seen | undefined> =>
+      digest ? repository.resolveDigest(digest, signal) : repository.resolveTag(reference, signal)
   )
   return found?.digest ?? null
 }

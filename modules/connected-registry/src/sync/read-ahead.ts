@@ -1,3 +1,4 @@
+import type { Seen } from '../parent/manifests.ts'
 import { ParentError } from '../parent/parent-error.ts'
 import type { ParentRepository } from '../parent/parent-registry.ts'
 import type { StoredManifest } from '../protocol/content.ts'
@@ -7,10 +8,14 @@ import type { Digest } from '../protocol/digest.ts'
 const keptLimit = 4 * 1024 * 1024
 
 /**
- * The same repository, whose new tags are read whole where they are only looked at: what they name is most likely wanted next, and
- * is handed out then, once, without another request. Nothing is remembered of where a tag points.
+ * The same repository, whose new tags, and those that name something else than was agreed on, are read whole where they are only
+ * looked at: what they name is most likely wanted next, and is handed out then, once, without another request. Nothing is
+ * remembered of where a tag points.
  */
-export function createReadAhead(repository: ParentRepository, isNew: (tag: string) => boolean): ParentRepository {
+export function createReadAhead(
+  repository: ParentRepository,
+  agreed: Pick<ReadonlyMap<string, Digest>, 'get'>
+): ParentRepository {
   const kept = new Map<Digest, StoredManifest>()
   let keptBytes = 0
 
@@ -28,14 +33,20 @@ export function createReadAhead(repository: ParentRepository, isNew: (tag: strin
     return manifest
   }
 
+  async function read(tag: string, signal: AbortSignal): Promise<Seen | undefined> {
+    const manifest = await repository.manifest({ kind: 'tag', tag }, signal)
+    return manifest && { digest: manifest.descriptor.digest, manifest }
+  }
+
   return {
     ...repository,
     async resolveTag(tag, signal) {
-      if (!isNew(tag) || keptBytes >= keptLimit) return repository.resolveTag(tag, signal)
+      if (keptBytes >= keptLimit) return repository.resolveTag(tag, signal)
       try {
-        const manifest = await repository.manifest({ kind: 'tag', tag }, signal)
-        if (manifest) keep(manifest)
-        return manifest?.descriptor
+        const known = agreed.get(tag)
+        const seen = known ? await repository.lookAgain(tag, known, signal) : await read(tag, signal)
+        if (seen?.manifest && seen.digest !== known) keep(seen.manifest)
+        return seen
       } catch (error) {
         // What cannot be read can be named all the same; why it is not brought is told of the step that brings it.
         if (isUnreadable(error)) return repository.resolveTag(tag, signal)

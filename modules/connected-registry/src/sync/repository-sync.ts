@@ -60,7 +60,7 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const rules = rulesFor(context.patterns, name)
   const wants = rules?.platforms && chooseChildren(rules.platforms)
   const selection = rules && (await createSelection({ registry, mode, repository: name, bases: agreed }, rules.tags))
-  const above = createReadAhead(parent.repository(name), (tag) => !agreed.has(tag))
+  const above = createReadAhead(parent.repository(name), agreed)
   const { view, unknown } = await lookAbove(context, above, { epoch, outbound, selection, signal })
   const asked = await askAboutChanges(parent.repository(name), { outbound, view, agreed, registry }, signal)
   if (!view && asked.places.size + asked.details.length === 0) {
