@@ -15,8 +15,15 @@ export function makeLogOlder(dataVolume: string, days: number): void {
       change.at = new Date(Date.parse(change.at) - days * dayMs).toISOString()
       put.run(JSON.stringify(change), String(key))
     }
+    const cursor = database.prepare('SELECT value FROM records WHERE key = ?').get(keys.feedCursor)
+    if (cursor) put.run(olderCursor(String(cursor.value), days), keys.feedCursor)
     database.exec('COMMIT')
   } finally {
     database.close()
   }
+}
+
+/** A cursor ends with the time of the change above that it stands at. */
+function olderCursor(value: string, days: number): string {
+  return value.replaceAll(/-([a-z0-9]{8})"/g, (_, at) => `-${(Number.parseInt(at, 36) - days * dayMs).toString(36)}"`)
 }

@@ -36,7 +36,7 @@ test('a layer that was cut off for longer than messages wait agrees with both si
   const conflict = `both-conflict-layer4-${lost.slice('sha256:'.length, 'sha256:'.length + 12)}`
   const { gone: _, ...kept } = before
   await plant.untilTags(repository, { ...kept, above, below, both, [conflict]: lost })
-  assert.equal((await middle.logged({ msg: 'parent answered', status: 410 })).length, 1)
+  assert.ok((await middle.logged({ msg: 'parent answered', status: 410 })).length > 0)
   await plant.agrees()
 })
 
