@@ -11,7 +11,7 @@ test('a client that pushes into a full disk again and again is a line a minute, 
 
   for (let second = 0; second < 130; second++) {
     now = second * 1000
-    tell({ method: 'POST', path: '/v2/app/blobs/uploads/', reason: 'the disk is nearly full' })
+    tell({ method: 'POST', path: '/v2/app/blobs/uploads/', code: 'ENOSPC', reason: 'the disk is nearly full' })
   }
 
   assert.deepEqual(

@@ -18,11 +18,17 @@ export function answerFailures(log: Log): Middleware {
     } catch (error) {
       const failure = error instanceof RegistryError ? error : failureOf(error)
       const reason = fullReason(error)
-      if (reason !== undefined) logNoRoom({ method: ctx.method, path: pathOf(ctx.req.url), reason })
+      if (reason !== undefined)
+        logNoRoom({ method: ctx.method, path: pathOf(ctx.req.url), code: codeIn(error), reason })
       else if (failure !== error) logUnexpected(log, ctx, error)
       await answerFailure(ctx, failure)
     }
   }
+}
+
+/** `ENOSPC` of the disk, `EDQUOT` of a quota. */
+function codeIn(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 function failureOf(error: unknown): RegistryError {

@@ -6,6 +6,7 @@ const intervalMs = 60_000
 export interface NoRoom {
   readonly method: string
   readonly path: string
+  readonly code: string | undefined
   readonly reason: string
 }
 
