@@ -23,3 +23,24 @@ test('an epoch is the id of the store until it is renewed, which outlives a rest
   assert.notEqual(renewed, 'store-1')
   assert.deepEqual([epoch.current, (await loadEpoch(records, 'store-1')).current], [renewed, renewed])
 })
+
+test('an epoch that was renewed for is known after a restart, and begins no other one again', async () => {
+  const records = createMemoryRecordStore()
+  const epoch = await loadEpoch(records, 'store-2')
+  const before = epoch.knows('store-1-kx')
+
+  await epoch.renew('store-1-kx')
+
+  const later = await loadEpoch(records, 'store-2')
+  assert.equal(before, false)
+  for (const shown of ['store-1', 'store-1-ky', 'store-2', later.current, `${later.current}-kx`])
+    assert.ok(later.knows(shown), shown)
+  assert.equal(later.knows('store-3'), false)
+})
+
+test('an epoch that an earlier release noted counts on', async () => {
+  const records = createMemoryRecordStore()
+  await records.commit({ put: [['gateway:epoch', 'renewed']] })
+
+  assert.equal((await loadEpoch(records, 'store-1')).current, 'renewed')
+})

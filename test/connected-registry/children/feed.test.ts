@@ -210,6 +210,18 @@ test('a cursor at a change that this store does not know, or knows as another on
   assert.notEqual(grown.epoch.current, 'store-1')
 })
 
+test('a store that was put back twice to one backup is of another epoch than before both times', async () => {
+  const once = await aFeed()
+  await assert.rejects(once.read({ after: at(1) }), { code: 'MESSAGES_EXPIRED' })
+  const { next } = await once.read()
+  await assert.rejects(once.read({ after: at(1) }), { code: 'MESSAGES_EXPIRED' })
+  const again = await aFeed()
+
+  await assert.rejects(again.read({ after: next }), { code: 'MESSAGES_EXPIRED' })
+
+  assert.ok(!['store-1', once.epoch.current].includes(again.epoch.current))
+})
+
 test('a cursor at a change as it is known here begins no other epoch, with its stamp or without', async () => {
   const { read, change, epoch } = await aFeed()
   await change({}, {})

@@ -25,7 +25,8 @@ export interface Feed {
   /**
    * Resolves with messages, or with none when the time is over. Throws RegistryError GATEWAY_INVALID for what is no cursor, and
    * MESSAGES_EXPIRED for one that is too old, of another store or from the future: then the child compares everything. One from the
-   * future, or at a change that is another one here, shows that this store was put back to an older state: another epoch begins.
+   * future, at a change that is another one here or of an epoch that is not known here shows that this store was put back to an older
+   * state: another epoch begins.
    */
   read(request: FeedRequest): Promise<MessagesPage>
   /** Whoever waits looks again: a child's config may be another one. */
@@ -36,7 +37,7 @@ export interface Feed {
 
 export interface FeedOptions {
   readonly changes: Changes
-  readonly epoch: Pick<Epoch, 'current' | 'renew'>
+  readonly epoch: Pick<Epoch, 'current' | 'knows' | 'renew'>
   readonly now: () => number
 }
 
@@ -83,7 +84,11 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
 
   async function isExpired(cursor: Cursor, { messageTtlMs }: Child): Promise<boolean> {
     const stamp = stampIn(cursor, epoch.current)
-    if (stamp === undefined) return true
+    if (stamp === undefined) {
+      // Put back a second time it has forgotten the epochs that began meanwhile: what was agreed on before them must not count again.
+      if (!epoch.knows(cursor.epoch)) await epoch.renew(cursor.epoch)
+      return true
+    }
     if ((await isAhead(cursor)) || !(await isKnown(cursor, stamp))) {
       await epoch.renew()
       return true

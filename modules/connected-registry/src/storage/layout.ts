@@ -46,7 +46,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   feed:cursor                                     FeedCursor        how far the parent's feed was followed, and whose
  *   sync:first                                      string            the parent with which the first sync was completed
  *   sync:told                                       string            the epoch of the parent that was told what changed here
- *   gateway:epoch                                   string            with what those below note what they agree on (`children/epoch.ts`)
+ *   gateway:epoch                                   EpochRecord       with what those below note what they agree on (`children/epoch.ts`)
  *   activation:<child's name in lower case>         Activation        which instance is the child of that name
  *   freed:<child's name in lower case>              [instance id]     those that were freed, for another one
  *   scrub:cursor                                    how far the reading of all content has come
