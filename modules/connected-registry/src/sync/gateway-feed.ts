@@ -56,6 +56,8 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
   }
 
   async function begin(signal: AbortSignal): Promise<void> {
+    // Before its place is taken by what is heard now.
+    await confirm(signal)
     // The cursor first: what happens while everything is compared is told after that.
     const { next } = await ask({ waitSeconds: 0 }, signal)
     wasSynced = gateway.standing?.isSynced
@@ -96,16 +98,22 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
     return { repositories, isConfigNew, next: page.next }
   }
 
+  async function confirm(signal: AbortSignal): Promise<void> {
+    const { next, heard = next } = await stored()
+    const after = heard ?? cursor
+    if (after === undefined) return
+    await ask({ after, waitSeconds: 0 }, signal).catch((error: unknown) => {
+      // A refusal names the epoch, or the next answer will.
+      if (!(error instanceof ParentError) || error.retryable || isLinkFailure(error)) throw error
+      if (error.parentCode !== 'NOT_ACTIVATED' || session.state !== 'active') return
+      // Put back to before it let us in, it has not looked at our cursor. The next round is let in again.
+      session.refused(error)
+      throw error
+    })
+  }
+
   return {
-    async confirm(signal) {
-      const { next, heard = next } = await stored()
-      const after = heard ?? cursor
-      if (after === undefined) return
-      await ask({ after, waitSeconds: 0 }, signal).catch((error: unknown) => {
-        // A refusal names the epoch, or the next answer will.
-        if (!(error instanceof ParentError) || error.retryable || isLinkFailure(error)) throw error
-      })
-    },
+    confirm,
     async turn(signal) {
       if (!isRead) cursor = (await stored()).next
       isRead = true
