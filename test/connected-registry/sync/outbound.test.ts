@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keys } from '../../../modules/connected-registry/src/storage/layout.ts'
 import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { createOutbound } from '../../../modules/connected-registry/src/sync/outbound.ts'
 import { anImage } from '../../fixtures/image-builder.ts'
@@ -61,4 +62,29 @@ test('removals one after the other do not each write how far the log was read, b
   await outbound.catchUp()
 
   assert.equal(positions, 2)
+})
+
+test('what a client changes while the parent is asked again about refusals keeps nobody from asking about the others', async (t) => {
+  const { registry, records } = await openRegistry(t)
+  const refusal = {
+    local: null,
+    parent: anImage().manifest.descriptor.digest,
+    code: 'DENIED',
+    at: '2026-01-01T00:00:00Z'
+  }
+  const refused = (tag: string) => [keys.outbound('app', tag), { sequence: 1, refusal }] as const
+  await records.commit({ put: [refused('v1'), refused('v2')] })
+  const overtaken: RecordStore = {
+    ...records,
+    async commit(batch) {
+      if (batch.put?.[0]?.[0] === keys.outbound('app', 'v1'))
+        await records.commit({ put: [[keys.outbound('app', 'v1'), { sequence: 2 }]] })
+      return records.commit(batch)
+    }
+  }
+
+  const outbound = createOutbound({ registry, records: overtaken })
+  await outbound.retryRefused()
+
+  assert.deepEqual(Object.fromEntries(await outbound.of('app')), { v1: { sequence: 2 }, v2: { sequence: 1 } })
 })

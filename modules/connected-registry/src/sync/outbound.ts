@@ -2,7 +2,7 @@ import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import type { Change, Registry } from '../registry/registry.ts'
 import { keys } from '../storage/layout.ts'
-import type { Batch, Entry, RecordStore } from '../storage/record-store.ts'
+import { type Batch, ConflictError, type Entry, type RecordStore } from '../storage/record-store.ts'
 import { noteAnew } from './outbound-anew.ts'
 import { compareAll } from './outbound-comparison.ts'
 import type { Refusal } from './plan.ts'
@@ -155,10 +155,15 @@ export function createOutbound({ registry, records }: { registry: Registry; reco
       for await (const [repository, reference, { refusal, ...record }] of all()) {
         const key = keys.outbound(repository, reference)
         if (refusal && isDue(refusal))
-          await records.commit({ put: [[key, record]], expect: [[key, { ...record, refusal }]] })
+          await records.commit({ put: [[key, record]], expect: [[key, { ...record, refusal }]] }).catch(unlessConflict)
       }
     }
   }
+}
+
+/** It changed here again, and is told as it is now. */
+function unlessConflict(error: unknown): void {
+  if (!(error instanceof ConflictError)) throw error
 }
 
 /** The parent's word for a manifest that names what it does not hold. */
