@@ -7,6 +7,7 @@ import { createMemoryBlobStore } from '../../../modules/connected-registry/src/s
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { StoreError } from '../../../modules/connected-registry/src/storage/store-error.ts'
+import { createPace } from '../../../modules/connected-registry/src/sync/pace.ts'
 import { openTransferJournal } from '../../../modules/connected-registry/src/sync/transfer-journal.ts'
 import { createTransfers } from '../../../modules/connected-registry/src/sync/transfers.ts'
 import { aBlob, createBlobSource, refused } from './blob-source.ts'
@@ -69,6 +70,41 @@ test('what was asked for is let go of where the upload cannot be opened', async 
 
   assert.equal(source.requests.length, 1)
   assert.equal(source.held, 0)
+})
+
+test('what was asked for whole is let go of where the blob comes in parts after all', async () => {
+  const stores = memoryStores()
+  const source = createBlobSource({ blobs: [blob] })
+  const held: number[] = []
+  const watched: ContentSource = {
+    ...source,
+    blob(...request) {
+      held.push(source.held)
+      return source.blob(...request)
+    }
+  }
+  let isLong = false
+  const pace = {
+    ...createPace(),
+    get isLong() {
+      return isLong
+    }
+  }
+  const blobs: BlobStore = {
+    ...stores.blobs,
+    beginUpload(options) {
+      isLong = true
+      return stores.blobs.beginUpload(options)
+    }
+  }
+  const journal = await openTransferJournal({ blobs, records: stores.records })
+  const transfers = createTransfers({ blobs, journal, pace, concurrency: 1, smallBytes: 0, partBytes: 10 })
+
+  await transfers.bring(blob.descriptor, watched, signal)
+
+  assert.ok(held.length > 2)
+  assert.equal(held.at(-1), 0)
+  assert.deepEqual(await leftIn(stores), { uploads: 0, notes: 0, size: 100 })
 })
 
 test('content comes while its transfer is being noted, and is part of the store only once it is', async () => {

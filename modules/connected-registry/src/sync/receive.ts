@@ -164,6 +164,8 @@ function createReceiver(options: ReceiveOptions, { upload, descriptor, source, s
     const [gap] = gaps
     if (!gap) return
     if (!isLarge(options, descriptor) || !givesParts || pace.isLong === false) return inOrder(gap)
+    // What came of others has told since that the link is long: nobody will read all of it in one piece.
+    ahead?.drop()
     // Other blobs fill the link, and what comes in order is hashed as it comes.
     if (!places.isFree) return inOrder(partsOf(gap, stretchParts * partBytes)[0]!, gap)
     const parts = gaps.flatMap((range) => partsOf(range, partBytes))
