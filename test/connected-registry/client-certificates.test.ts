@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { rename, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
+import { connect as connectPlain } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
-import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { basicAuthorization } from '../fixtures/push-image.ts'
 import { createCertificateAuthority } from '../simulators/edge-hub/certificates.ts'
 import { client, runApp } from './running-app.ts'
@@ -162,6 +163,25 @@ for (const [what, clientCa, before, code] of [
     assert.equal((await ask('/v2/', kept)).status, code)
     assert.equal((await ask('/v2/', await shown(clients))).status, 200)
   })
+
+test('a connection is of the time when it began, not of its first request', async (t) => {
+  const { app, volume } = await aRegistry(t, { clientCa: strangers.certificate })
+  const certificate = { ca: site.certificate, host: '127.0.0.1', ...(await shown(strangers)) }
+  const silent = connect({ ...certificate, port: app.port })
+  const begun = connectPlain(app.port, '127.0.0.1')
+  t.after(() => [silent, begun].map((socket) => socket.destroy()))
+  const cut = once(begun, 'close').then(() => 'cut')
+  await Promise.all([once(silent, 'secureConnect'), once(begun, 'connect')])
+
+  await writeFile(join(volume, 'new'), clients.certificate)
+  await rename(join(volume, 'new'), join(volume, 'client-ca.crt'))
+  await app.line(({ msg }) => msg === 'other authorities trusted')
+
+  const said = (socket: TLSSocket) => text(socket.end('GET /v2/ HTTP/1.1\r\nHost: registry\r\n\r\n'))
+  const late = said(connect({ ...certificate, socket: begun })).catch(() => 'cut')
+  assert.equal(await said(silent), '')
+  assert.equal(await Promise.race([cut, late]), 'cut')
+})
 
 test('where certificates are optional, a connection on which none was shown goes on', async (t) => {
   const { ask, app, volume } = await aRegistry(t, { clientCertificates: 'optional', clientCa: null })

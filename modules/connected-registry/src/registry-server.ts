@@ -18,12 +18,17 @@ export interface RegistryServer {
   close(): Promise<void>
 }
 
+export interface ClientAuthorities extends Pick<Authorities, 'pems' | 'onChange'> {
+  /** A client has shown, or not shown, its certificate to those in force. */
+  shookHands(socket: Socket): void
+}
+
 export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
   readonly onRequest: RequestListener
   /** Undefined: plain HTTP. */
   readonly certificate?: Pick<ServerCertificate, 'current' | 'onChange'> | undefined
   /** Whose certificates clients are asked for; as long as it has none, and where it is undefined, they are not. */
-  readonly clientAuthorities?: Pick<Authorities, 'pems' | 'onChange'> | undefined
+  readonly clientAuthorities?: ClientAuthorities | undefined
   /** How long what is under way may take to end. */
   readonly drainMs: number
   readonly drain: Pick<Drain, 'began' | 'done'>
@@ -31,7 +36,7 @@ export interface RegistryServerOptions extends Pick<Config, 'host' | 'port'> {
 
 /** The socket that clients reach. Rejects where the port is taken. */
 export async function openRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
-  const { host, port, onRequest, certificate, drain, drainMs } = options
+  const { host, port, onRequest, certificate, clientAuthorities, drain, drainMs } = options
   const server = certificate ? createSecureServer(certificate, options) : createServer(serverOptions, onRequest)
   // Node closes connections that are idle when the server is closed, not those that become so afterwards.
   const closeIfClosing = () => void (server.listening || server.closeIdleConnections())
@@ -40,6 +45,9 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
     response.once('close', () => setImmediate(closeIfClosing))
   })
   const handshakes = certificate && followHandshakes(server)
+  if (clientAuthorities) server.on('secureConnection', clientAuthorities.shookHands)
+  // What is under way still goes by the former ones.
+  clientAuthorities?.onChange(() => cut(handshakes))
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
@@ -47,7 +55,7 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
       const deadline = AbortSignal.timeout(drainMs)
       await drain.done(deadline)
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of handshakes?.values() ?? []) socket.destroy()
+      cut(handshakes)
       if (deadline.aborted) server.closeAllConnections()
       else deadline.addEventListener('abort', () => server.closeAllConnections())
       await closed
@@ -94,6 +102,10 @@ function followHandshakes(server: Server): ReadonlyMap<string, Socket> {
   })
   server.on('secureConnection', (socket: Socket) => handshakes.delete(nameOf(socket)))
   return handshakes
+}
+
+function cut(handshakes: ReadonlyMap<string, Socket> | undefined): void {
+  for (const socket of handshakes?.values() ?? []) socket.destroy()
 }
 
 // Forward secrecy and authenticated encryption alone; Node's own list ends with older ones. (Mozilla, "Intermediate")

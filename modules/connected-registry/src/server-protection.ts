@@ -1,8 +1,10 @@
+import type { Socket } from 'node:net'
 import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import type { Log } from '@connected-registry/edge-module/log.ts'
-import { type Authorities, followAuthorities } from './authorities.ts'
+import { followAuthorities } from './authorities.ts'
 import type { Config } from './config.ts'
 import type { CertificateDemand } from './http/client-certificates.ts'
+import type { ClientAuthorities } from './registry-server.ts'
 import { followServerCertificate, type ServerCertificate } from './server-certificate.ts'
 import type { NewDetail } from './sync/status.ts'
 import { followWorkloadCertificate } from './workload-certificate.ts'
@@ -11,9 +13,9 @@ export interface ServerProtection {
   /** Undefined: plain HTTP. */
   readonly certificate: ServerCertificate | undefined
   /** Whose certificates clients are asked for; as long as it has none, and where it is undefined, they are not. */
-  readonly clientAuthorities: Pick<Authorities, 'pems' | 'onChange'> | undefined
-  /** What is asked of clients now, over TLS; undefined: nothing. */
-  demand(): CertificateDemand | undefined
+  readonly clientAuthorities: ClientAuthorities | undefined
+  /** What is asked of the client of a TLS connection now; undefined: nothing. */
+  demand(socket: Socket): CertificateDemand | undefined
   /** What is wrong with any of it. */
   details(): readonly NewDetail[]
   close(): void
@@ -41,17 +43,19 @@ export async function protectServer(config: Config, options: ProtectionOptions):
     isAsking = true
   })
   const inForce = () => (isAsking ? clients.pems : undefined)
+  const begun = new WeakMap<Socket, readonly string[] | undefined>()
   return {
     certificate,
     clientAuthorities: certificate && {
       get pems() {
         return inForce()
       },
-      onChange: clients.onChange
+      onChange: clients.onChange,
+      shookHands: (socket) => void begun.set(socket, inForce())
     },
-    demand() {
+    demand(socket) {
       const authorities = inForce()
-      return authorities && { kind, authorities }
+      return authorities && { kind, isOutdated: begun.get(socket) !== authorities }
     },
     details() {
       const idle = clients.pems && !certificate ? [idleDetail(folder)] : []

@@ -9,8 +9,8 @@ import { isHealthPath } from './health.ts'
 export interface CertificateDemand {
   /** Whether they have to show a certificate, or may; one that is shown has to be valid either way. */
   readonly kind: 'required' | 'optional'
-  /** Whose certificates are valid: another list where these are others. */
-  readonly authorities: readonly string[]
+  /** Other authorities, or none, were in force when the connection began. */
+  readonly isOutdated: boolean
 }
 
 /**
@@ -18,20 +18,11 @@ export interface CertificateDemand {
  * of the time of other authorities, or of none, ends with its next request, unanswered: on the one that its client makes then, it
  * is asked for its certificate, and that one is judged.
  */
-export function checkClientCertificate(asked: () => CertificateDemand | undefined): Middleware {
-  const known = new WeakMap<Socket, { readonly authorities: readonly string[] | undefined }>()
-
-  function isOutdated({ socket }: IncomingMessage, authorities: readonly string[] | undefined): boolean {
-    const begun = known.get(socket)
-    if (!begun) known.set(socket, { authorities })
-    return begun !== undefined && begun.authorities !== authorities
-  }
-
+export function checkClientCertificate(asked: (socket: Socket) => CertificateDemand | undefined): Middleware {
   return (ctx, next) => {
-    const demand = asked()
-    const isOld = isOutdated(ctx.req, demand?.authorities)
-    if (!demand || isHealthPath(ctx.path)) return next()
-    if (isOld && (demand.kind === 'required' || isShown(ctx.req))) return close(ctx)
+    const demand = isHealthPath(ctx.path) ? undefined : asked(ctx.req.socket)
+    if (!demand) return next()
+    if (demand.isOutdated && (demand.kind === 'required' || isShown(ctx.req))) return close(ctx)
     const flaw = flawOf(ctx.req, demand.kind)
     if (flaw === undefined) return next()
     ctx.res.shouldKeepAlive = false

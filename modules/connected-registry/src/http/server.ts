@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import Koa, { type Context, type Middleware } from 'koa'
 import { RegistryError } from '../protocol/errors.ts'
@@ -19,7 +20,7 @@ export interface HttpOptions extends RouteOptions {
   /** Left out: it never stops. */
   readonly refuses?: Refuses
   /** Left out, or undefined: clients are not asked for certificates. */
-  readonly clientCertificates?: (() => CertificateDemand | undefined) | undefined
+  readonly clientCertificates?: ((socket: Socket) => CertificateDemand | undefined) | undefined
   readonly log: Log
 }
 
