@@ -158,6 +158,19 @@ test('what a server sends behind its answer never becomes the next one', async (
   assert.equal(server.sockets.size, 2)
 })
 
+test('a connection that is used again may rest its whole time again', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const server = await rawServer(t, (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx'))
+  const { get } = openConnections(t)
+
+  for (let asked = 0; asked < 3; asked++) {
+    await bytesOf(await get(server.url))
+    t.mock.timers.tick(3_000)
+  }
+
+  assert.equal(server.sockets.size, 1)
+})
+
 test('a connection that was closed while it rested is replaced', async (t) => {
   const server = await rawServer(t, (socket, _, count) => {
     if (count === 1) socket.destroy()

@@ -59,7 +59,8 @@ const restMs = 4_000
 const knownLimit = 64
 
 export function createContentConnections(options: ContentConnectionsOptions): ContentConnections {
-  const resting = new Map<string, Set<ContentSocket>>()
+  /** Each until its timer ends. */
+  const resting = new Map<string, Map<ContentSocket, NodeJS.Timeout>>()
   const used = new Set<ContentSocket>()
   /** Hosts whose answers have another shape. */
   const others = new Set<string>()
@@ -69,26 +70,33 @@ export function createContentConnections(options: ContentConnectionsOptions): Co
   const reading = { turns, readBytes: () => amounts().readBytes }
 
   function takeResting(origin: string): ContentSocket | undefined {
-    for (const socket of resting.get(origin) ?? []) {
-      resting.get(origin)?.delete(socket)
+    for (const [socket, timer] of resting.get(origin) ?? []) {
+      clearTimeout(timer)
+      leave(origin, socket)
       if (socket.isQuiet) return socket
       socket.destroy()
     }
     return undefined
   }
 
+  function leave(origin: string, socket: ContentSocket): void {
+    const idle = resting.get(origin)
+    idle?.delete(socket)
+    if (idle?.size === 0) resting.delete(origin)
+  }
+
   function rest(origin: string, socket: ContentSocket): void {
-    const idle = resting.get(origin) ?? new Set()
+    const idle = resting.get(origin) ?? new Map<ContentSocket, NodeJS.Timeout>()
     if (idle.size >= idleLimit || !socket.isQuiet) {
       socket.destroy()
       return
     }
-    idle.add(socket)
+    const over = () => {
+      leave(origin, socket)
+      socket.destroy()
+    }
+    idle.set(socket, setTimeout(over, restMs).unref())
     resting.set(origin, idle)
-    setTimeout(() => {
-      if (idle.delete(socket)) socket.destroy()
-      if (idle.size === 0) resting.delete(origin)
-    }, restMs).unref()
   }
 
   async function ask(request: ContentRequest, socket: ContentSocket): Promise<ContentAnswer | undefined> {
@@ -141,7 +149,7 @@ export function createContentConnections(options: ContentConnectionsOptions): Co
       return ask(request, await openContentSocket({ ...options, ...reading, origin: request.url, signal }))
     },
     close() {
-      for (const idle of resting.values()) for (const socket of idle) socket.destroy()
+      for (const idle of resting.values()) for (const socket of idle.keys()) socket.destroy()
       for (const socket of used) socket.destroy()
     }
   }
