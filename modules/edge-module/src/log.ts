@@ -57,3 +57,29 @@ function describeError(error: unknown, depth = 0): unknown {
 export function setLogLevel(log: Log, level: LogLevel): void {
   log.level = levels[level]
 }
+
+export interface SeldomOptions {
+  readonly intervalMs: number
+  /** Milliseconds that only grow. */
+  readonly now: () => number
+}
+
+/** Warns of what clients cause again and again: one line in an interval, with the number of those before it. */
+export function createSeldomWarning(
+  log: Log,
+  message: string,
+  { intervalMs, now }: SeldomOptions
+): (fields: object) => void {
+  let nextAt = Number.NEGATIVE_INFINITY
+  let unreported = 0
+  return (fields) => {
+    if (now() < nextAt) {
+      unreported += 1
+      log.debug(fields, message)
+      return
+    }
+    log.warn({ ...fields, unreported }, message)
+    nextAt = now() + intervalMs
+    unreported = 0
+  }
+}

@@ -1,4 +1,4 @@
-import type { Log } from '@connected-registry/edge-module/log.ts'
+import { createSeldomWarning, type Log } from '@connected-registry/edge-module/log.ts'
 
 const intervalMs = 60_000
 
@@ -12,16 +12,5 @@ export interface NoRoom {
 
 /** Clients try again and again: one line a minute, with the number of those before it. That it is so, a status detail says. */
 export function createNoRoomLog(log: Log, now: () => number = () => performance.now()): (refused: NoRoom) => void {
-  let nextAt = Number.NEGATIVE_INFINITY
-  let unreported = 0
-  return (refused) => {
-    if (now() < nextAt) {
-      unreported += 1
-      log.debug(refused, 'request refused: no room')
-      return
-    }
-    log.warn({ ...refused, unreported }, 'request refused: no room')
-    nextAt = now() + intervalMs
-    unreported = 0
-  }
+  return createSeldomWarning(log, 'request refused: no room', { intervalMs, now })
 }
