@@ -3,7 +3,7 @@ import { on, once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { passwordHash } from '../../test/fixtures/password-hash.ts'
+import { ownCost, passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { findTool } from '../../test/fixtures/tools.ts'
 import { imageEnvironment } from '../../test/simulators/module-process.ts'
@@ -76,7 +76,7 @@ export async function startOurs(folder: string, options: OurOptions = {}): Promi
   const actions = ['content/read', 'content/write', 'content/delete', 'metadata/read']
   const token = {
     name: benchUser.name,
-    passwords: [{ hash: passwordHash(benchUser.password) }],
+    passwords: [{ hash: passwordHash(benchUser.password, ownCost) }],
     actions: actions.map((action) => `repositories/*/${action}`)
   }
   const settingsOf = ({ garbageCollection }: Pick<OurOptions, 'garbageCollection'>) => {

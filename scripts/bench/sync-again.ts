@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startForeignRegistry } from '../../test/fixtures/foreign-registry.ts'
 import { anImage, type BuiltImage, stacked } from '../../test/fixtures/image-builder.ts'
-import { passwordHash } from '../../test/fixtures/password-hash.ts'
+import { ownCost, passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { pushImage } from '../../test/fixtures/push-image.ts'
 import type { LogLine, ModuleProcess } from '../../test/simulators/module-process.ts'
@@ -43,7 +43,7 @@ export async function measureSyncAgain({ place, scale, rounds, until, progress }
   const from = [`docker://${parent.host}/${copiedRepository}:${tag}`]
   const copy = () => copiedInto(target, { command: ['copy', '--all'], from, to: `${copiedRepository}:${tag}` })
   const [port = 0] = await freePorts(1)
-  const token = { name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password) }] }
+  const token = { name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password, ownCost) }] }
   const clientTokens = [{ ...token, actions: ['repositories/*/content/read'] }]
   const at = { place: join(place, 'site'), parent: parent.host, repositories: [repository], port }
   const module = await startModule({ ...at, more: { logLevel: 'Debug', clientTokens } })

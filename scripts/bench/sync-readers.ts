@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ForeignRegistry, startForeignRegistry } from '../../test/fixtures/foreign-registry.ts'
 import { anImage as anImageOf } from '../../test/fixtures/image-builder.ts'
-import { passwordHash } from '../../test/fixtures/password-hash.ts'
+import { ownCost, passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { pushImage as pushTo } from '../../test/fixtures/push-image.ts'
 import type { LogLine } from '../../test/simulators/module-process.ts'
@@ -132,7 +132,7 @@ async function startSite({ place, scale }: SyncPart, parent: ForeignRegistry, co
   const image = anImage(aBlob(layerBytes))
   await pushSmall(parent, pulled, image)
   const [port = 0] = await freePorts(1)
-  const token = { name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password) }] }
+  const token = { name: benchUser.name, passwords: [{ hash: passwordHash(benchUser.password, ownCost) }] }
   const more = { clientTokens: [{ ...token, actions: ['repositories/*/content/read'] }] }
   const at = { place: join(place, 'site'), parent: parent.host, more }
   const repositories = [pulled]

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { createCredentials } from '../../../modules/connected-registry/src/access/credentials.ts'
 import { createTokens, type Token } from '../../../modules/connected-registry/src/access/tokens.ts'
-import { aToken } from './some-tokens.ts'
+import { aToken, nobodysHash } from './some-tokens.ts'
 
 function credentialsOf(tokens: readonly Token[], lineLimit?: number) {
   const state = { tokens, now: Date.parse('2026-01-01T00:00:00Z') }
   const now = () => state.now
-  const credentials = createCredentials({ tokens: createTokens(() => state.tokens), now, lineLimit })
+  const known = createTokens(() => state.tokens)
+  const credentials = createCredentials({ tokens: known, now, lineLimit, nobodysHash })
   const prove = (name: string, password: string) => credentials.prove({ name, password, address: '127.0.0.1' })
   /** The hash that was proved, or why it was refused. */
   const outcome = async (name: string, password: string) => {

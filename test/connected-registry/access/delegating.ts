@@ -20,6 +20,7 @@ import { createLog } from '../../../modules/edge-module/src/log.ts'
 import { type CloudRegistry, createCloudRegistry } from '../../simulators/cloud-registry/cloud-registry.ts'
 import type { CloudToken } from '../../simulators/cloud-registry/tokens.ts'
 import { connectionTo, openDispatcher } from '../parent/parent-rig.ts'
+import { nobodysHash } from './some-tokens.ts'
 
 export const reader: CloudToken = {
   name: 'site-reader',
@@ -137,7 +138,8 @@ export async function aDelegatingSite(
     signingKeys,
     instanceId: 'site',
     log,
-    now: () => now
+    now: () => now,
+    nobodysHash
   })
   t.after(() => delegation.stop())
   return site

@@ -2,6 +2,9 @@ import { hashPassword } from '../../../modules/connected-registry/src/access/pas
 import type { Token } from '../../../modules/connected-registry/src/access/tokens.ts'
 import { parseScopeMap } from '../../../modules/connected-registry/src/protocol/scope-map.ts'
 
+/** Of nobody's password, as cheap as those of the tokens here: where many logins fail, whose hash it is matters, and not its cost. */
+export const nobodysHash = await hashPassword('nobody', 12)
+
 export interface TokenOptions extends Partial<Omit<Token, 'name' | 'passwords' | 'scopeMap'>> {
   readonly name?: string
   readonly passwords?: readonly (string | { readonly password: string; readonly expiry: string })[]

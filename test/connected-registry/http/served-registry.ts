@@ -28,6 +28,7 @@ import { createMemoryBlobStore } from '../../../modules/connected-registry/src/s
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
 import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import type { BuiltImage } from '../../fixtures/image-builder.ts'
+import { nobodysHash } from '../access/some-tokens.ts'
 
 export const password = 'pass:with:colons'
 // One hash for all tests of a process: it costs on purpose.
@@ -89,7 +90,8 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     signingKeys,
     instanceId: 'instance-1',
     log,
-    now: options.now
+    now: options.now,
+    nobodysHash
   })
   const children = createChildren({
     records,

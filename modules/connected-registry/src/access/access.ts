@@ -41,6 +41,8 @@ export interface AccessOptions {
   readonly log?: Log
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** As that of credentials. */
+  readonly nobodysHash?: string
 }
 
 export function createAccess({
@@ -52,7 +54,12 @@ export function createAccess({
   ...options
 }: AccessOptions): Access {
   const tokens = createTokens(options.tokens, delegation?.tokens)
-  const credentials = createCredentials({ tokens, now, attempts: createAttempts({ now }) })
+  const credentials = createCredentials({
+    tokens,
+    now,
+    attempts: createAttempts({ now }),
+    nobodysHash: options.nobodysHash
+  })
   const accessTokens = createAccessTokens({ signingKeys, instanceId, tokens, now })
   const refusals = createRefusalLog({ log, now })
 

@@ -34,6 +34,8 @@ export interface CredentialsOptions {
   readonly attempts?: Attempts
   /** How many may be in line before others are refused; who is vouched for has as many places more. */
   readonly lineLimit?: number
+  /** What passwords are tried against that no token has; as costly as ours where left out. */
+  readonly nobodysHash?: string
 }
 
 const rememberedMs = 5 * 60_000
@@ -41,7 +43,7 @@ const vouchedMs = 24 * 3_600_000
 const rememberedLimit = 1024
 // Each proof tries two passwords, as many as a token may have, so that the time it takes does not tell which names exist.
 const passwordsPerToken = 2
-const nobodysHash = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+const costly = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
 /**
  * A hash costs tens of milliseconds and megabytes on purpose, so they are computed one at a time, and once for all who show the
@@ -49,7 +51,7 @@ const nobodysHash = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
  * token. For a day it is vouched for: whoever guesses must neither shut out who knows a password, nor be in line before them.
  */
 export function createCredentials({ tokens, now = Date.now, ...options }: CredentialsOptions): Credentials {
-  const { attempts = createAttempts({ now }), lineLimit = 64 } = options
+  const { attempts = createAttempts({ now }), lineLimit = 64, nobodysHash = costly } = options
   const inTurn = createLine(lineLimit)
   const remembered = createRemembered<string>({ now, limit: rememberedLimit })
   const vouched = createRemembered<true>({ now, limit: rememberedLimit })
