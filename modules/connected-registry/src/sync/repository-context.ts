@@ -57,13 +57,21 @@ export interface RoundMemory {
   readonly held: Map<string, number>
   /** Referrers are missing that only a look at every manifest finds again. */
   readonly unsettled: Set<string>
+  /** Not brought to the end of a round that compared it whole: it is compared again, whatever the parent says has changed. */
+  readonly unfinished: Set<string>
   readonly views: RememberedViews
   /** Where to begin, because the link broke there. Undefined: at the beginning. */
   startAt?: string | undefined
 }
 
 export function createRoundMemory(): RoundMemory {
-  return { shrunk: new Set(), held: new Map(), unsettled: new Set(), views: createRememberedViews() }
+  return {
+    shrunk: new Set(),
+    held: new Map(),
+    unsettled: new Set(),
+    unfinished: new Set(),
+    views: createRememberedViews()
+  }
 }
 
 /** What the parent showed of each repository when that last agreed with it; as far as memory for it goes. */

@@ -37,7 +37,7 @@ export async function syncRepository(
   name: string,
   signal: AbortSignal
 ): Promise<RepositoryOutcome> {
-  const { board, log } = context
+  const { board, log, memory } = context
   try {
     return { details: await agree(context, name, signal), reached: true }
   } catch (error) {
@@ -45,6 +45,7 @@ export async function syncRepository(
     const isLinkDown = isLinkFailure(error)
     // That there is no link is no trouble of the repository that happened to be next.
     if (!isLinkDown) board.synced({ ...board.repository(name), problem: describe(error) })
+    if (!isLinkDown && (context.complete || context.thorough)) memory.unfinished.add(name)
     log.warn({ repository: name, code: codeOf(error), reason: describe(error) }, 'repository not synced')
     return { details: [detailOf(error, name)], reached: isContact(error), isLinkDown }
   }
@@ -97,6 +98,8 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const isSettled = details.length === 0 && isAbsenceKnown
   if (listing && isSettled) await bases.saveLooked(name, listing.looked)
   if (view || !isSettled) memory.views.set(name, isSettled ? listing : undefined)
+  if (view && isSettled) memory.unfinished.delete(name)
+  else if (view) memory.unfinished.add(name)
   const unread = view?.unknown.size ?? 0
   const wanted = view ? view.tags.size + (view.digests?.size ?? 0) + unread : agreed.size
   const missing = unread + failed.filter(({ planned: { step } }) => step.kind === 'copyDown').length
@@ -138,7 +141,8 @@ async function lookAbove(
   above: ParentRepository,
   { epoch, outbound, selection, signal }: LookAt
 ): Promise<Sight> {
-  const previous = complete ? undefined : await bases.looked(above.name)
+  const isWhole = complete || memory.unfinished.has(above.name)
+  const previous = isWhole ? undefined : await bases.looked(above.name)
   const remembered = memory.views.get(above.name)
   const options = {
     epoch,
