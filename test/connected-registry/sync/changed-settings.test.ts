@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anImage } from '../../fixtures/image-builder.ts'
 import { type Fault, type RequestMatcher, serverError } from '../../simulators/cloud-registry/faults.ts'
-import { openCloud } from './parents.ts'
+import { openCloud, syncToken, writeRights } from './parents.ts'
 import { openSite } from './site.ts'
-
-const repository = 'plant/app'
+import { digestOf, first, repository, second, third } from './writing-site.ts'
 
 const firstRounds: readonly (readonly [what: string, on: RequestMatcher, fault: Fault])[] = [
   ['a layer that does not come', { route: 'data' }, { kind: 'wrong-bytes' }],
@@ -33,3 +32,37 @@ for (const [what, on, fault] of firstRounds)
     await site.sync()
     assert.equal(cloud.requests.length, 1, 'it is finished with')
   })
+
+test('what was refused to a token that may not write is asked again with the next one, and what one parent refused by another', async (t) => {
+  const [{ connection, cloud }, elsewhere] = [
+    await openCloud(t, 'acr', [repository]),
+    await openCloud(t, 'acr', [repository], { rights: writeRights })
+  ]
+  cloud.contents.put(repository, first, 'v1')
+  const site = await openSite(t, connection, [repository], { mode: 'ReadWrite' })
+  await site.sync()
+  await site.push(repository, second, 'v2')
+  await site.sync()
+  assert.deepEqual(new Set(site.codes()), new Set(['CHANGE_REFUSED']))
+  await site.stop()
+  const { blobs, records } = site
+
+  const another = await openSite(t, elsewhere.connection, [repository], { mode: 'ReadWrite', blobs, records })
+  await another.sync()
+
+  assert.equal(await elsewhere.tag(repository, 'v2'), digestOf(second))
+  assert.deepEqual(another.codes(), [])
+
+  await another.scope([repository], connection)
+  await another.push(repository, third, 'v2')
+  await another.sync()
+  assert.deepEqual(new Set(another.codes()), new Set(['CHANGE_REFUSED']))
+  const password = 'another=password'
+  const actions = writeRights.map((right) => `repositories/${repository}/${right}`)
+  cloud.tokens.set({ ...syncToken, password, actions })
+  await another.scope([repository], { ...connection, syncToken: { ...syncToken, password } })
+  await another.sync()
+
+  assert.equal(cloud.contents.repository(repository)?.tags.get('v2')?.digest, digestOf(third))
+  assert.deepEqual(another.codes(), [])
+})

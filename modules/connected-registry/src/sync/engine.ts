@@ -252,19 +252,26 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     })
   }
 
+  /** What another parent has refused, or this one to other credentials, was no answer to us as we are now. */
+  async function askAnew(parent: ParentRegistry | undefined, isOther: boolean): Promise<void> {
+    if (parent) await outbound.retryRefused(({ host }) => isOther || host !== parent.host)
+  }
+
   return {
     apply(next) {
       if (stopped || (wish && isSame(wish, next))) return
-      const isSameParent = wish?.parent === next.parent
+      const former = wish?.parent
+      const isSameParent = former === next.parent
       wish = next
       rounds = 0
       watch.look()
       running?.abort.abort(new Interruption('SETTINGS_CHANGED'))
       leaving = Promise.allSettled([leaving, running?.done])
-        .then(() => {
+        .then(async () => {
           if (!isSameParent) memory = createRoundMemory()
           board.connectedTo(next.parent?.host)
-          return leave(next)
+          await leave(next)
+          if (!isSameParent) await askAnew(next.parent, former !== undefined)
         })
         .catch((error: unknown) => log.error({ code: codeOf(error), reason: describe(error) }, 'scope not applied'))
       leaving.then(() => schedule(true))

@@ -10,7 +10,7 @@ import type { PlannedStep } from './steps.ts'
 
 /** Notes that the parent said no to a change, so that it is not asked again and again. False: it did not. */
 export async function noteRefusal(
-  { outbound, log, now }: RepositoryContext,
+  { outbound, parent: { host }, log, now }: RepositoryContext,
   repository: string,
   { reference, step, local, parent, record }: PlannedStep,
   error: unknown
@@ -18,7 +18,7 @@ export async function noteRefusal(
   if (!record || !isUpward(step) || !isRefusal(error)) return false
   const code = error.parentCode ?? String(error.status ?? error.code)
   try {
-    await outbound.refused(repository, reference, record, { local, parent, code, at: now().toISOString() })
+    await outbound.refused(repository, reference, record, { local, parent, code, at: now().toISOString(), host })
   } catch (conflict) {
     // It changed here again, which is another question to the parent.
     if (!(conflict instanceof ConflictError)) throw conflict
