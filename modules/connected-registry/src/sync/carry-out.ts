@@ -9,6 +9,7 @@ import { codeOf, describe, detailOf, isLinkFailure } from './problems.ts'
 import { noteRefusal } from './refusals.ts'
 import { removableManifests } from './removals.ts'
 import type { RepositoryContext } from './repository-context.ts'
+import { companionsAmong } from './selection.ts'
 import { MovedAboveError } from './send.ts'
 import type { NewDetail } from './status.ts'
 import { isRemoval, type PlannedStep, planReference } from './steps.ts'
@@ -63,8 +64,11 @@ export async function carryOut(
   })
   await inParallel(departures, parallelSteps, run)
   for (const planned of removalsAbove) await run(planned)
-  await inParallel(tags, parallelSteps, run)
-  const held = Array.from(failed.keys()).flatMap(({ local }) => local ?? [])
+  // What was to be replaced and is here still keeps what is said about it, until a round brings the other.
+  const staying = new Set(await companionsAmong({ registry, repository: name }, tags.map(nameOf), localsOf(failed)))
+  const leaving = tags.filter(({ reference }) => !staying.has(reference))
+  await inParallel(leaving, parallelSteps, run)
+  const held = localsOf(failed)
   const doomed = new Set(manifests.keys())
   const removable = await removableManifests({ registry, repository: name, doomed, held })
   for (const digest of removable) await run(manifests.get(digest)!)
@@ -72,6 +76,14 @@ export async function carryOut(
     const detail = failed.get(planned)
     return detail ? [{ planned, detail }] : []
   })
+}
+
+function nameOf({ reference }: PlannedStep): string {
+  return reference
+}
+
+function localsOf(failed: ReadonlyMap<PlannedStep, NewDetail>): readonly Digest[] {
+  return Array.from(failed.keys()).flatMap(({ local }) => local ?? [])
 }
 
 /** What goes above is planned by what the parent has in this moment; any step that met a change on either side is planned again. */

@@ -139,7 +139,9 @@ async function lookByTags(
   const chosen = selection.choose(names.map((name) => ({ name })))
   const rest = without(names, chosen)
   const found = await resolveTags(repository, chosen, signal)
-  const companions = await selection.companions(rest, found.tags.values())
+  // A tag that cannot be read just now still names what it did, as far as anybody here knows.
+  const wanted = [...found.tags.values(), ...selection.agreed(found.unknown.keys())]
+  const companions = await selection.companions(rest, wanted)
   const more = await resolveTags(repository, companions, signal)
   return {
     ...common,

@@ -14,6 +14,8 @@ export interface Selection {
    * referrers API (distribution-spec, "Referrers Tag Schema"), and cosign's signatures, attestations and SBOMs.
    */
   companions(names: ReadonlySet<string>, wanted: Iterable<Digest>): Promise<readonly string[]>
+  /** What both sides last agreed these tags name. */
+  agreed(tags: Iterable<string>): readonly Digest[]
 }
 
 export interface SelectionContext {
@@ -31,13 +33,21 @@ export async function createSelection(context: SelectionContext, rules: TagRules
       const chosen = byRules(tags)
       return kept ? new Set([...chosen, ...tags.map(({ name }) => name).filter((name) => kept.has(name))]) : chosen
     },
-    async companions(names, wanted) {
-      const companions = [...names].filter((name) => companionOf(name) !== undefined)
-      if (companions.length === 0) return []
-      const subjects = await reached(context, wanted)
-      return companions.filter((name) => subjects.has(companionOf(name)!))
-    }
+    companions: (names, wanted) => companionsAmong(context, names, wanted),
+    agreed: (tags) => Array.from(tags).flatMap((tag) => context.bases.get(tag) ?? [])
   }
+}
+
+/** Those of the names that are about what is wanted, as `Selection.companions`. */
+export async function companionsAmong(
+  place: Pick<SelectionContext, 'registry' | 'repository'>,
+  names: Iterable<string>,
+  wanted: Iterable<Digest>
+): Promise<readonly string[]> {
+  const companions = Array.from(names).filter((name) => companionOf(name) !== undefined)
+  if (companions.length === 0) return []
+  const subjects = await reached(place, wanted)
+  return companions.filter((name) => subjects.has(companionOf(name)!))
 }
 
 /** In ReadWrite mode what is here, and what both sides agreed on, stays in agreement: it may hold what clients of this site changed. */
@@ -55,7 +65,7 @@ function companionOf(tag: string): Digest | undefined {
 
 /** With what is below these and about these, as far as it is here. A set is walked to its end also while it grows. */
 async function reached(
-  { registry, repository }: SelectionContext,
+  { registry, repository }: Pick<SelectionContext, 'registry' | 'repository'>,
   wanted: Iterable<Digest>
 ): Promise<ReadonlySet<Digest>> {
   const subjects = new Set(wanted)
