@@ -6,6 +6,7 @@ import { ownCost, passwordHash } from '../../test/fixtures/password-hash.ts'
 import { freePorts } from '../../test/fixtures/ports.ts'
 import { pushImage } from '../../test/fixtures/push-image.ts'
 import type { LogLine, ModuleProcess } from '../../test/simulators/module-process.ts'
+import { bareReader, startBareReader } from './bare-reader.ts'
 import { openConnection } from './connection.ts'
 import { benchUser, ours } from './contenders.ts'
 import type { Fact } from './fact.ts'
@@ -24,8 +25,8 @@ const changing = 2
 /** Our rounds come by the minute. */
 const mostRounds = 3
 const minuteMs = 60_000
-/** Skopeo's turn is in the middle between two rounds of ours: both find programs that have rested as long. */
-const halfMs = minuteMs / 2
+/** So long before a round of ours the others have their turns: each has rested for a minute then, as ours. */
+const turnsMs = { skopeo: 40_000, bareReader: 20_000 }
 /** Before either the machine is settled; three seconds later its memory may have gone back to the host again. */
 const settleMs = 2_000
 /** To push what changed. */
@@ -47,22 +48,28 @@ export async function measureSyncAgain({ place, scale, rounds, until, progress }
   const clientTokens = [{ ...token, actions: ['repositories/*/content/read'] }]
   const at = { place: join(place, 'site'), parent: parent.host, repositories: [repository], port }
   const module = await startModule({ ...at, more: { logLevel: 'Debug', clientTokens } })
+  const reader = startBareReader()
 
   async function preparedFor(time: number): Promise<void> {
     await waitUntil(time - settleMs)
     await settle(place, changing * layerSize)
   }
 
-  async function change(image: BuiltImage): Promise<readonly [own: number, theirs: number]> {
+  /** Seconds of each. */
+  async function change(image: BuiltImage): Promise<Readonly<Record<string, number>>> {
     const next = await nextRoundAt(port)
-    const round = next - Date.now() < halfMs + pushMs ? next + minuteMs : next
+    const round = next - Date.now() < turnsMs.skopeo + pushMs ? next + minuteMs : next
     await push(image, copiedRepository, repository)
-    await preparedFor(round - halfMs)
-    await waitUntil(round - halfMs)
-    const theirs = await copy()
+    await preparedFor(round - turnsMs.skopeo)
+    await waitUntil(round - turnsMs.skopeo)
+    const { seconds } = await copy()
+    await preparedFor(round - turnsMs.bareReader)
+    await waitUntil(round - turnsMs.bareReader)
+    const urls = layersOf(image, layerSize).map((digest) => `${parent.url}/v2/${copiedRepository}/blobs/${digest}`)
+    const read = await reader.read({ urls, folder: place })
     await push(image, repository, copiedRepository)
     await preparedFor(round)
-    return [(await measured(module, 1)).ms / 1000, theirs.seconds]
+    return { [ours]: (await measured(module, 1)).ms / 1000, [skopeo]: seconds, [bareReader]: read }
   }
 
   try {
@@ -72,29 +79,37 @@ export async function measureSyncAgain({ place, scale, rounds, until, progress }
     await copy()
     await module.start()
     await measured(module, 1)
-    const changes: (readonly [own: number, theirs: number])[] = []
+    const changes: Readonly<Record<string, number>>[] = []
     const most = Math.min(rounds, mostRounds)
     for (let round = 0; round < most && (round === 0 || performance.now() < until); round++) {
       progress(`round ${round + 1} of ${most}: some layers changed`)
       changes.push(await change(imageOf(`round ${round}`)))
     }
     const idle = await measured(module)
-    const theirs = median(changes.map(([, seconds]) => seconds))
-    const values = { [ours]: median(changes.map(([seconds]) => seconds)), [skopeo]: theirs }
+    const of = (name: string) => median(changes.map((seconds) => seconds[name] ?? 0))
+    const values = { [ours]: of(ours), [skopeo]: of(skopeo), [bareReader]: of(bareReader) }
     return [
       {
         work: 'sync with 10 % of the layers changed, ours from the first answer',
         unit: 's',
         values,
-        limit: theirs * 0.3
+        limit: of(skopeo) * 0.3
       },
       { work: 'sync with nothing changed', unit: 'requests', values: { [ours]: idle.requests }, limit: 3 },
       { work: '  from its first answer to its end', unit: 'ms', values: { [ours]: idle.ms }, limit: 50 }
     ]
   } finally {
     await module.stop()
-    await Promise.all([parent.stop(), target.stop()])
+    await Promise.all([reader.stop(), parent.stop(), target.stop()])
   }
+}
+
+/** The large ones of those that it does not share with what was there before. */
+function layersOf({ blobs }: BuiltImage, layerSize: number): readonly string[] {
+  return Array.from(blobs)
+    .filter(([, bytes]) => bytes.byteLength >= layerSize)
+    .slice(0, changing)
+    .map(([digest]) => digest)
 }
 
 /** `time`: milliseconds since the epoch. */
