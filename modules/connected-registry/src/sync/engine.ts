@@ -11,6 +11,7 @@ import { isNotice, leaveScope, runIteration } from './iteration.ts'
 import type { Outbound } from './outbound.ts'
 import { createPending, watchPending } from './pending.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
+import { askAnother } from './refusals.ts'
 import { createRoundMemory, createSyncPlaces } from './repository-context.ts'
 import { type Beginning, type Extent, Interruption, isJoined, type Running } from './running-iteration.ts'
 import { nextIteration, openUntil, type Schedule } from './schedule.ts'
@@ -252,26 +253,20 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     })
   }
 
-  /** What another parent has refused, or this one to other credentials, was no answer to us as we are now. */
-  async function askAnew(parent: ParentRegistry | undefined, isOther: boolean): Promise<void> {
-    if (parent) await outbound.retryRefused(({ host }) => isOther || host !== parent.host)
-  }
-
   return {
     apply(next) {
       if (stopped || (wish && isSame(wish, next))) return
       const former = wish?.parent
-      const isSameParent = former === next.parent
       wish = next
       rounds = 0
       watch.look()
       running?.abort.abort(new Interruption('SETTINGS_CHANGED'))
       leaving = Promise.allSettled([leaving, running?.done])
         .then(async () => {
-          if (!isSameParent) memory = createRoundMemory()
+          if (former !== next.parent) memory = createRoundMemory()
           board.connectedTo(next.parent?.host)
           await leave(next)
-          if (!isSameParent) await askAnew(next.parent, former !== undefined)
+          await askAnother(outbound, former, next.parent)
         })
         .catch((error: unknown) => log.error({ code: codeOf(error), reason: describe(error) }, 'scope not applied'))
       leaving.then(() => schedule(true))

@@ -1,7 +1,8 @@
 import { ParentError } from '../parent/parent-error.ts'
+import type { ParentRegistry } from '../parent/parent-registry.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import { ConflictError } from '../storage/record-store.ts'
-import type { RefusalRecord } from './outbound.ts'
+import type { Outbound, RefusalRecord } from './outbound.ts'
 import { isUpward } from './plan.ts'
 import type { RepositoryContext } from './repository-context.ts'
 import { isInScope } from './scope.ts'
@@ -25,6 +26,16 @@ export async function noteRefusal(
   }
   log.warn({ repository, reference, code, reason: error.message }, 'change refused by the parent')
   return true
+}
+
+/** What another parent has refused, or this one to other credentials, was no answer to us as we are now. */
+export async function askAnother(
+  outbound: Pick<Outbound, 'retryRefused'>,
+  former: ParentRegistry | undefined,
+  parent: ParentRegistry | undefined
+): Promise<void> {
+  if (!parent || parent === former) return
+  await outbound.retryRefused(({ host }) => former !== undefined || host !== parent.host)
 }
 
 /** A detail for each change that the parent has refused and that is still so here. Out of scope nobody asks it again. */

@@ -77,7 +77,7 @@ export const statusCodes = {
   REFUSED: cause('Parent', 'the parent refused a change', "its quota, locks and the sync token's rights"),
   CHANGE_REFUSED: cause(
     'Parent',
-    'the parent refused what a client changed; while both sides stay the same it is asked again once a day',
+    'the parent refused what a client changed; while both sides and the connection string stay the same it is asked again once a day',
     "its quota, locks and the sync token's rights; then a day, or `resync`"
   ),
   PARENT_SHRUNK: cause(
