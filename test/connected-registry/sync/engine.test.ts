@@ -115,7 +115,7 @@ test('new settings are followed by a complete comparison, also where they cut on
   assert.ok(cloud.requests.some(({ url }) => url.includes('_manifests')))
 })
 
-test('of a part only that is looked at, and of the whole again while something is not as it should be', async (t) => {
+test('of a part only that is looked at, with what is in trouble, and of the whole where that may be anywhere', async (t) => {
   const { connection, cloud } = await openCloud(t, 'acr', repositories)
   for (const name of repositories) cloud.contents.put(name, one, 'latest')
   // In its window, with a clock by which no iteration begins of its own accord.
@@ -132,8 +132,35 @@ test('of a part only that is looked at, and of the whole again while something i
   cloud.faults.add({ route: 'metadata' }, { kind: 'answer', status: 500 })
   assert.equal((await part())?.result, 'Failed')
   cloud.faults.clear()
-  assert.equal((await part())?.result, 'Succeeded')
+  cloud.contents.put(second, one, 'latest')
+  assert.equal((await site.engine.sync({ only: new Set(['out/of-scope']) }))?.result, 'Succeeded')
+  assert.equal(await site.tag(second, 'latest'), digestOf(one))
+  assert.equal(await site.tag(first, 'latest'), digestOf(one))
+
+  const { blobs, records } = site
+  const unlisted = await openSite(t, connection, [...repositories, 'plant/*'], { clock, blobs, records })
+  await unlisted.sync()
+  assert.deepEqual(unlisted.codes(), ['SCOPE_UNKNOWN'])
+  cloud.contents.put(first, one, 'latest')
+  await unlisted.engine.sync({ only: new Set([second]) })
+  assert.equal(await unlisted.tag(first, 'latest'), digestOf(one))
+})
+
+test('a repository that the parent does not know makes no round of a part one of the whole scope', async (t) => {
+  const names = [...repositories, 'plant/c']
+  const { connection, cloud } = await openCloud(t, 'acr', names)
+  for (const name of repositories) cloud.contents.put(name, one, 'latest')
+  const clock = createManualClock('2024-01-01T00:30:00Z')
+  const site = await openSite(t, connection, names, { clock })
+  assert.deepEqual([(await site.sync()).result, site.codes()], ['Failed', ['NAME_UNKNOWN']])
+
+  cloud.clearRequests()
+  cloud.contents.put(first, two, 'latest')
+  const round = await site.engine.sync({ only: new Set([first]) })
+
+  assert.deepEqual([round?.result, site.codes()], ['Failed', ['NAME_UNKNOWN']])
   assert.equal(await site.tag(first, 'latest'), digestOf(two))
+  assert.equal(cloud.requests.filter(({ url }) => url.startsWith(`/acr/v1/${second}`)).length, 0)
 })
 
 test('the store is told of a round that has something to do while content comes, and of no other', async (t) => {

@@ -16,8 +16,7 @@ import { type Bases, createBases } from '../../../modules/connected-registry/src
 import {
   createSyncEngine,
   type EngineOptions,
-  type SyncEngine,
-  type SyncWish
+  type SyncEngine
 } from '../../../modules/connected-registry/src/sync/engine.ts'
 import { createOutbound, type Outbound } from '../../../modules/connected-registry/src/sync/outbound.ts'
 import type { Schedule } from '../../../modules/connected-registry/src/sync/schedule.ts'
@@ -28,6 +27,7 @@ import {
   type StatusBoard,
   type SyncStatus
 } from '../../../modules/connected-registry/src/sync/status.ts'
+import type { SyncWish } from '../../../modules/connected-registry/src/sync/sync-wish.ts'
 import { openTransferJournal } from '../../../modules/connected-registry/src/sync/transfer-journal.ts'
 import type { WallClock } from '../../../modules/connected-registry/src/sync/wall-clock.ts'
 import { type BuiltImage, manifestsOf } from '../../fixtures/image-builder.ts'

@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
-import type { Mode } from '../access/authorize.ts'
-import type { ParentRegistry } from '../parent/parent-registry.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { RecordStore } from '../storage/record-store.ts'
@@ -13,23 +10,15 @@ import { createPending, watchPending } from './pending.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
 import { askAnother } from './refusals.ts'
 import { createRoundMemory, createSyncPlaces } from './repository-context.ts'
-import { type Beginning, type Extent, Interruption, isJoined, type Running } from './running-iteration.ts'
-import { nextIteration, openUntil, type Schedule } from './schedule.ts'
+import { type Beginning, type Extent, Interruption, isJoined, logOutcome, type Running } from './running-iteration.ts'
+import { nextIteration, openUntil } from './schedule.ts'
 import { isInScope } from './scope.ts'
-import type { ScopeEntry } from './scope-rules.ts'
 import type { IterationOutcome, IterationSummary, StatusBoard } from './status.ts'
+import { isSameWish, type SyncWish } from './sync-wish.ts'
 import type { TransferJournal } from './transfer-journal.ts'
 import { createTransfers, type TransferOptions } from './transfers.ts'
 import { dropUnwanted } from './unwanted-transfers.ts'
 import { systemWallClock, type WallClock } from './wall-clock.ts'
-
-/** What the settings ask of sync. A new parent object stands for a new connection. */
-export interface SyncWish {
-  readonly parent: ParentRegistry | undefined
-  readonly patterns: readonly ScopeEntry[]
-  readonly schedule: Schedule
-  readonly mode: Mode
-}
 
 /** Runs iterations by schedule and on demand, one at a time. */
 export interface SyncEngine {
@@ -38,7 +27,8 @@ export interface SyncEngine {
   /**
    * One iteration now, whatever the schedule says; resolves to its summary, undefined where nothing can be synced. A running one
    * is joined. `complete`: everything is compared, whatever the parent says has changed. `fresh`: it looks at nothing before now, so
-   * that none is joined. `only`: just these repositories, and what clients changed, where the last iteration left nothing undone.
+   * that none is joined. `only`: just these repositories, those in trouble and what clients changed, where the last iteration left
+   * nothing else undone.
    * These two keep to the window: they end with it, and where none is open any more nothing is synced.
    */
   sync(options?: SyncRequest): Promise<IterationSummary | undefined>
@@ -111,6 +101,8 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   let callOff: () => void = () => {}
   let running: Running | undefined
   let leaving: Promise<void> = Promise.resolve()
+  /** What the last iteration left undone. Undefined: it may be anywhere. */
+  let troubled: readonly string[] | undefined
   let rounds = 0
   let stopped = false
 
@@ -150,9 +142,10 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       rounds++
       await dropUnwanted(journal, { isComplete: outcome.details.length === 0, now: clock.now(), log })
     }
+    troubled = signal.aborted ? undefined : outcome.troubled
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
-    if (last) logOutcome(last)
+    if (last) logOutcome(log, last)
     if (last) onEnded?.(last)
     if (last && last.artifacts + last.removed > 0) onIteration?.()
     return last
@@ -165,12 +158,6 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     // What stays so whether the parent is there or not is told on.
     const notices = details.filter(({ code }) => isNotice(code))
     return { correlationId, reached: isContact(error), details: [detailOf(error, 'sync')], notices }
-  }
-
-  function logOutcome(last: IterationSummary): void {
-    const { correlationId, result, artifacts, bytes, removed, sent } = last
-    const changed = artifacts + removed + sent.artifacts > 0 || result !== 'Succeeded'
-    log[changed ? 'info' : 'debug']({ correlationId, result, artifacts, bytes, removed, sent }, 'iteration ended')
   }
 
   /** Continuous: one round after another, a minute apart. Otherwise: at the tick, until the window closes. */
@@ -233,12 +220,14 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     return board.read().last?.result !== 'Succeeded'
   }
 
-  /** Whole where the last one failed, for its details count until the whole scope is well. */
-  async function syncPart(only: ReadonlySet<string>): Promise<IterationSummary | undefined> {
+  /** With what is in trouble, for its details count until it is well: of the whole scope where that may be anywhere. */
+  async function syncPart(asked: ReadonlySet<string>): Promise<IterationSummary | undefined> {
     const until = closingTime()
-    const isWhole = isFirst() || isUndone()
-    const last = await begin(isFirst(), isWhole ? { until } : { until, only })
-    if (isWhole || isUndone()) schedule(false)
+    const only = isFirst() || !troubled ? undefined : new Set([...asked, ...troubled])
+    const wasUndone = isUndone()
+    const last = await begin(isFirst(), { until, only })
+    // The round that is due because of what was undone before stays: who asks each minute must not put it off for ever.
+    if (!only || (isUndone() && !wasUndone)) schedule(false)
     return last
   }
 
@@ -255,7 +244,7 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
 
   return {
     apply(next) {
-      if (stopped || (wish && isSame(wish, next))) return
+      if (stopped || (wish && isSameWish(wish, next))) return
       const former = wish?.parent
       wish = next
       rounds = 0
@@ -291,10 +280,4 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
       await Promise.allSettled([leaving, running?.done, watch.stop()])
     }
   }
-}
-
-function isSame(one: SyncWish, other: SyncWish): boolean {
-  const { parent, ...rest } = one
-  const { parent: otherParent, ...otherRest } = other
-  return parent === otherParent && isDeepStrictEqual(rest, otherRest)
 }

@@ -75,6 +75,7 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
     if (!isLinkFailure(error)) throw error
     return { correlationId, reached, details: [...details, detailOf(error, 'damaged content')] }
   }
+  const elsewhere = details.length
   const outcomes = await syncEach(context, repositories, new Set(changed), signal)
   const broken = outcomes.findIndex((outcome) => outcome?.isLinkDown)
   // That there is no link is told once.
@@ -83,7 +84,9 @@ async function syncAll(context: IterationContext, signal: AbortSignal): Promise<
   // Whoever wore the link out must not keep the others from their turn, round after round.
   if (broken >= 0) memory.startAt = repositories[broken === 0 ? 1 : broken]
   reached ||= outcomes.some((outcome) => outcome?.reached)
-  return { correlationId, reached: reached && broken < 0, details }
+  const inTrouble = repositories.filter((_, index) => outcomes[index]?.details.length)
+  const troubled = elsewhere > 0 || broken >= 0 ? undefined : inTrouble
+  return { correlationId, reached: reached && broken < 0, details, troubled }
 }
 
 /** In their order, undefined for those that were not begun any more as the link was down. */

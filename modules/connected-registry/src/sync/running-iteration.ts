@@ -1,3 +1,4 @@
+import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { IterationSummary } from './status.ts'
 
 export interface Extent {
@@ -21,6 +22,12 @@ export interface Running {
 /** One that is being cut, or that does less than is asked for, is only waited for. */
 export function isJoined({ abort, retryRefused, isPartial }: Running, isCompleteWanted: boolean): boolean {
   return !isPartial && !abort.signal.aborted && (retryRefused || !isCompleteWanted)
+}
+
+export function logOutcome(log: Log, last: IterationSummary): void {
+  const { correlationId, result, artifacts, bytes, removed, sent } = last
+  const changed = artifacts + removed + sent.artifacts > 0 || result !== 'Succeeded'
+  log[changed ? 'info' : 'debug']({ correlationId, result, artifacts, bytes, removed, sent }, 'iteration ended')
 }
 
 /** Why an iteration was cut. It is no failure. */

@@ -108,6 +108,8 @@ export interface IterationOutcome {
   readonly reached: boolean
   /** Those that are carried over from an earlier iteration keep their time. */
   readonly details: readonly (NewDetail | StatusDetail)[]
+  /** The repositories that all of them are about. Undefined: something else is amiss. */
+  readonly troubled?: readonly string[] | undefined
   /** What should be looked at, though sync is done with it: an iteration succeeds with these. */
   readonly notices?: readonly NewDetail[]
 }
