@@ -29,6 +29,16 @@ test('a name has so many failures, from whatever address, and time gives them ba
   assert.throws(() => attempts.take('reader', '10.0.0.3'), tooMany(3))
 })
 
+test('a name from one address has fewer failures than from all together', () => {
+  const nameAtAddress = { burst: 1, everyMs: 6000 }
+  const attempts = createAttempts({ now: () => 1_000_000, limits: { ...limits, nameAtAddress } })
+  attempts.take('reader', '10.0.0.1')
+
+  assert.throws(() => attempts.take('reader', '10.0.0.1'), tooMany(6))
+  attempts.take('reader', '10.0.0.2')
+  assert.throws(() => attempts.take('reader', '10.0.0.3'), tooMany(3))
+})
+
 test('an address has so many failures, whatever the names', () => {
   const { attempts } = someAttempts()
   for (const name of ['a', 'b', 'c', 'd']) attempts.take(name, '10.0.0.1')

@@ -9,10 +9,11 @@ function credentialsOf(tokens: readonly Token[], lineLimit?: number) {
   const now = () => state.now
   const known = createTokens(() => state.tokens)
   const credentials = createCredentials({ tokens: known, now, lineLimit, nobodysHash })
-  const prove = (name: string, password: string) => credentials.prove({ name, password, address: '127.0.0.1' })
+  const prove = (name: string, password: string, address = '127.0.0.1') =>
+    credentials.prove({ name, password, address })
   /** The hash that was proved, or why it was refused. */
-  const outcome = async (name: string, password: string) => {
-    const proof = await prove(name, password)
+  const outcome = async (name: string, password: string, address?: string) => {
+    const proof = await prove(name, password, address)
     return proof.kind === 'proved' ? proof.hash : proof.reason
   }
   return { state, prove, outcome }
@@ -108,6 +109,33 @@ test('who was right within the last day comes before all guesses, also where the
   await Promise.all([...inLine, note('reader', 'secret')])
 
   assert.deepEqual([order[0], order[1]?.slice(0, 14)], ['one: unknown token', 'reader: scrypt'])
+})
+
+test('one address that takes every place in line keeps no other from being heard, and waits for its turn', async () => {
+  const { outcome, prove } = credentialsOf([await aToken()], 4)
+  const order: string[] = []
+  const note = async (name: string, password: string, address: string) => {
+    const told = await outcome(name, password, address).catch(({ code }) => code)
+    order.push(`${name}: ${told.slice(0, 6)}`)
+  }
+
+  const flood = ['one', 'two', 'three', 'four'].map((name) => note(name, 'guess', '10.0.0.1'))
+  const others = ['10.0.0.2', '10.0.0.3'].map((address) =>
+    note('reader', address === '10.0.0.2' ? 'secret' : '', address)
+  )
+  await assert.rejects(prove('five', 'guess', '10.0.0.1'), { code: 'TOOMANYREQUESTS' })
+  await Promise.all([...flood, ...others])
+
+  const refused = ['four: TOOMAN', 'three: TOOMAN']
+  assert.deepEqual(order, [...refused, 'one: unknow', 'two: unknow', 'reader: scrypt', 'reader: wrong '])
+})
+
+test('who guesses a name from one address does not shut out who has that name elsewhere', async () => {
+  const { outcome, prove } = credentialsOf([await aToken()])
+  for (let guess = 0; guess < 10; guess++) await outcome('reader', `${guess}`, '10.0.0.1')
+  await assert.rejects(prove('reader', 'secret', '10.0.0.1'), { code: 'TOOMANYREQUESTS' })
+
+  assert.match(await outcome('reader', 'secret', '10.0.0.2'), /^scrypt/)
 })
 
 test('who show the same at the same time are proved once, and take one place in line', async () => {

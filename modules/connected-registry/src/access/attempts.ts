@@ -1,7 +1,7 @@
 import { RegistryError } from '../protocol/errors.ts'
 
 /**
- * Slows down whoever guesses passwords: by name, by address and in total. Each failure takes one attempt out of three
+ * Slows down whoever guesses passwords: by name, by address and in total. Each failure takes one attempt out of all these
  * allowances, and time gives them back; who has none left is refused before anything is computed.
  */
 export interface Attempts {
@@ -16,7 +16,10 @@ export interface AttemptsOptions {
 }
 
 export interface AttemptLimits {
+  /** From all addresses. */
   readonly name: Allowance
+  /** Of a name from one address: less, so that nobody alone shuts out the others who have that name. */
+  readonly nameAtAddress?: Allowance
   readonly address: Allowance
   readonly total: Allowance
 }
@@ -30,7 +33,8 @@ export interface Allowance {
 
 // All clients behind the API proxy share one address, and the one that guesses must not shut the others out for long.
 const defaultLimits: AttemptLimits = {
-  name: { burst: 10, everyMs: 3000 },
+  name: { burst: 20, everyMs: 1500 },
+  nameAtAddress: { burst: 10, everyMs: 3000 },
   address: { burst: 100, everyMs: 1000 },
   total: { burst: 200, everyMs: 250 }
 }
@@ -38,12 +42,14 @@ const keptLimit = 4096
 
 export function createAttempts({ now = Date.now, limits = defaultLimits }: AttemptsOptions = {}): Attempts {
   const names = createAllowances(limits.name, now)
+  const pairs = createAllowances(limits.nameAtAddress ?? limits.name, now)
   const addresses = createAllowances(limits.address, now)
   const total = createAllowances(limits.total, now)
 
   return {
     take(name, address) {
-      const asked = [names.of(name), addresses.of(address), total.of('')]
+      // A name holds no space.
+      const asked = [pairs.of(`${name} ${address}`), names.of(name), addresses.of(address), total.of('')]
       const waitMs = Math.max(...asked.map((one) => one.waitMs()))
       if (waitMs > 0) throw tooMany(waitMs)
       for (const one of asked) one.take()

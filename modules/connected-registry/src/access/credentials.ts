@@ -1,5 +1,5 @@
-import { RegistryError } from '../protocol/errors.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
+import { createLine } from './line.ts'
 import { verifyPassword } from './passwords.ts'
 import { createRemembered } from './remembered.ts'
 import { isAhead, isInForce, isTokenName, type Token, type Tokens } from './tokens.ts'
@@ -48,7 +48,8 @@ const costly = `scrypt$15$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 /**
  * A hash costs tens of milliseconds and megabytes on purpose, so they are computed one at a time, and once for all who show the
  * same at the same time. What was proved is remembered for five minutes: Basic on each request is then as fast as an access
- * token. For a day it is vouched for: whoever guesses must neither shut out who knows a password, nor be in line before them.
+ * token. For a day it is vouched for: whoever guesses must neither shut out who knows a password, nor be in line before them. Nor must
+ * one address keep the others from being heard for the first time.
  */
 export function createCredentials({ tokens, now = Date.now, ...options }: CredentialsOptions): Credentials {
   const { attempts = createAttempts({ now }), lineLimit = 64, nobodysHash = costly } = options
@@ -74,8 +75,7 @@ export function createCredentials({ tokens, now = Date.now, ...options }: Creden
     const secret = secretOf(login)
     const isVouched = vouched.recall(secret) === true
     const giveBack = isVouched ? () => {} : attempts.take(login.name, login.address)
-    const row = isVouched ? 'vouched' : 'others'
-    const proof = await inTurn(row, () => compute(login)).catch((error: unknown) => {
+    const proof = await inTurn(isVouched ? undefined : login.address, () => compute(login)).catch((error: unknown) => {
       giveBack()
       throw error
     })
@@ -121,32 +121,4 @@ export function createCredentials({ tokens, now = Date.now, ...options }: Creden
 // A name holds no colon (RFC 7617).
 export function secretOf({ name, password }: NameAndPassword): string {
   return `${name}:${password}`
-}
-
-type Row = 'vouched' | 'others'
-
-/** One work at a time. Whoever is vouched for comes before all others, and has places of its own: guesses take none of them. */
-function createLine(limit: number): <T>(row: Row, work: () => Promise<T>) => Promise<T> {
-  const waiting: Record<Row, (() => void)[]> = { vouched: [], others: [] }
-  const inLine: Record<Row, number> = { vouched: 0, others: 0 }
-  let isBusy = false
-
-  function next(): void {
-    const begin = waiting.vouched.shift() ?? waiting.others.shift()
-    isBusy = begin !== undefined
-    begin?.()
-  }
-
-  return async (row, work) => {
-    if (inLine[row] >= limit) throw new RegistryError('TOOMANYREQUESTS')
-    inLine[row] += 1
-    if (isBusy) await new Promise<void>((resolve) => waiting[row].push(resolve))
-    isBusy = true
-    try {
-      return await work()
-    } finally {
-      inLine[row] -= 1
-      next()
-    }
-  }
 }
