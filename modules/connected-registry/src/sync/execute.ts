@@ -126,6 +126,7 @@ async function keepBoth(
     await registry.tags.remove(repository, tag, options)
     return
   }
+  await registry.manifests.admit()
   await copyManifest(job, digest, signal)
   await registry.tags.put(repository, tag, digest, options)
 }
