@@ -33,8 +33,16 @@ export interface Repositories {
   has(repository: string): Promise<boolean>
   /** Names in byte order. */
   list(page: Page): Promise<readonly string[]>
-  /** Tags first, then manifests, then the rest; a log entry each tag and manifest. False: it was not here. */
-  remove(repository: string, origin: Origin): Promise<boolean>
+  /**
+   * Tags first, then manifests, then the rest; a log entry each tag and manifest. False: it was not here, or is not to go.
+   * ConflictError, and what is left stays, when somebody writes to it meanwhile.
+   */
+  remove(repository: string, origin: Origin, options?: RepositoryRemoval): Promise<boolean>
+}
+
+export interface RepositoryRemoval {
+  /** Asked when nobody can write to it any more without stopping the removal. */
+  readonly unless?: () => Promise<boolean>
 }
 
 export interface Manifests {

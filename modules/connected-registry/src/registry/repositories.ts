@@ -6,7 +6,7 @@ import type { ChangeLog } from './changes.ts'
 import { removeLink } from './links.ts'
 import { dropLink } from './manifest-links.ts'
 import { getRepository, type LinkRecord, pages, type RepositoryRecord } from './records.ts'
-import type { Origin, Repositories, TagRecord } from './registry.ts'
+import type { Origin, Repositories, RepositoryRemoval, TagRecord } from './registry.ts'
 import { dropTag, tagOf } from './tags.ts'
 import { commitDraft, type Draft, emptyDraft, retryConflicts } from './transaction.ts'
 
@@ -28,14 +28,14 @@ export function createRepositories({ records, log }: RepositoriesDeps): Reposito
       return page.map(([key]) => key.slice(keys.repositories.length))
     },
 
-    remove: (repository, origin) => {
+    remove: (repository, origin, options) => {
       const isMark = (key: string) => key === keys.repository(repository)
-      return retryConflicts(isMark, () => removeRepository({ records, log, repository, origin }))
+      return retryConflicts(isMark, () => removeRepository({ ...options, records, log, repository, origin }))
     }
   }
 }
 
-interface Removal extends RepositoriesDeps {
+interface Removal extends RepositoriesDeps, RepositoryRemoval {
   readonly repository: string
   readonly origin: Origin
 }
@@ -50,6 +50,10 @@ async function removeRepository(removal: Removal): Promise<boolean> {
   if (!record) return false
   const marked = { ...record, removal: randomUUID() }
   await records.commit({ put: [[key, marked]], expect: [[key, record]] })
+  if (await removal.unless?.()) {
+    await records.commit({ put: [[key, record]], expect: [[key, marked]] })
+    return false
+  }
   await removePages(removal, marked, keys.tags(repository), removeTag)
   await removePages(removal, marked, links, removeManifest)
   await removePages(removal, marked, links, removeRest)

@@ -4,7 +4,8 @@ import type { Registry } from '../registry/registry.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { Bases } from './bases.ts'
-import { isNotice, leaveScope, runIteration } from './iteration.ts'
+import { isNotice, runIteration } from './iteration.ts'
+import { leaveScope } from './leave-scope.ts'
 import type { Outbound } from './outbound.ts'
 import { createPending, watchPending } from './pending.ts'
 import { codeOf, describe, detailOf, isContact } from './problems.ts'
@@ -232,14 +233,11 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
   }
 
   /** In ReadWrite mode a repository that left the scope stays: it may hold what clients of this site alone have pushed. */
-  async function leave({ patterns, mode }: SyncWish): Promise<void> {
+  async function leave(next: SyncWish): Promise<void> {
+    const { patterns, mode } = next
     if (patterns.length > 0) board.forgot((repository) => !isInScope(patterns, repository))
-    if (mode === 'ReadWrite') return
-    await leaveScope({ registry, bases, outbound }, patterns, {
-      left: (repository) => log.info({ repository }, 'repository left the scope and was removed'),
-      kept: (repository) =>
-        log.warn({ repository }, 'repository left the scope and stays: the parent has not got all of it')
-    })
+    if (mode === 'ReadOnly')
+      await leaveScope({ registry, bases, outbound, log, isInForce: () => wish === next }, patterns)
   }
 
   return {

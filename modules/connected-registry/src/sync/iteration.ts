@@ -172,28 +172,3 @@ function startingAt(repositories: readonly string[], first: string | undefined):
   const index = first === undefined ? 0 : Math.max(0, repositories.indexOf(first))
   return [...repositories.slice(index), ...repositories.slice(0, index)]
 }
-
-/**
- * Removes what left the scope, except where clients have put what the parent has not got. It needs no parent: the operator said so.
- * Nothing is removed where no repository is named at all, for that is more likely a mistake than a wish.
- */
-export async function leaveScope(
-  { registry, bases, outbound }: Pick<RepositoryContext, 'registry' | 'bases' | 'outbound'>,
-  patterns: readonly RepositoryPattern[],
-  on: { left(repository: string): void; kept(repository: string): void }
-): Promise<void> {
-  if (patterns.length === 0) return
-  await outbound.catchUp()
-  const unsent = await outbound.repositories()
-  for await (const repository of repositoriesHere(registry)) {
-    if (isInScope(patterns, repository)) continue
-    if (unsent.has(repository)) {
-      on.kept(repository)
-      continue
-    }
-    // In this order: what is left of the removal after a crash is found again, bases without a repository are not.
-    await bases.drop(repository)
-    await registry.repositories.remove(repository, 'parent')
-    on.left(repository)
-  }
-}
