@@ -16,12 +16,24 @@ export interface EdgeHubConnection {
   getTwin(): Promise<Twin>
   /** Sends a merge patch of reported properties; rejects as getTwin does. */
   report(patch: JsonObject): Promise<void>
+  /**
+   * Sends a message to an output of this module, for the deployment's routes. Rejects where edgeHub did not take it or nobody knows;
+   * then the connection is over, as edgeHub answers each message that it can keep.
+   */
+  send(output: string, message: OutputMessage): Promise<void>
   /** Resolves with the reason once the connection is over. */
   readonly closed: Promise<Error>
   /** Declares it over. */
   fail(reason: Error): void
   /** No socket of it is left when this resolves; it never rejects. */
   dispose(): Promise<void>
+}
+
+/** What goes to an output: JSON, which routes of IoT Hub may look into. */
+export interface OutputMessage {
+  /** The same where it is sent again. */
+  readonly id: string
+  readonly body: string
 }
 
 export interface ConnectionOptions {
@@ -127,6 +139,17 @@ export async function connectEdgeHub(options: ConnectionOptions): Promise<EdgeHu
     async report(patch) {
       await call('report', timings.requestMs, (done) => transport.updateTwinReportedProperties(patch, done))
     },
+    async send(output, message) {
+      // The SDK would connect again for it.
+      end.signal.throwIfAborted()
+      const sent = call('message', timings.requestMs, (done) =>
+        transport.sendOutputEvent(output, deviceMessage(message), done)
+      )
+      await sent.catch((error) => {
+        end.come(error)
+        throw error
+      })
+    },
     async dispose() {
       end.come(new Error('disposed'))
       // Asked to disconnect while its line breaks, the SDK waits for a close that is over: only a sound line is asked.
@@ -184,6 +207,15 @@ function serveMethods(transport: Mqtt, { methods, timings, log }: ConnectionOpti
         .send(status, payload)
         .catch((error) => log.warn({ method: name, reason: reasonOf(error) }, 'answer of a direct method was not sent'))
     })
+}
+
+function deviceMessage({ id, body }: OutputMessage): device.Message {
+  const message = new device.Message(body)
+  message.messageId = id
+  // Without both, IoT Hub takes the body for bytes that no query can look into.
+  message.contentType = 'application/json'
+  message.contentEncoding = 'utf-8'
+  return message
 }
 
 function readTwin(answer: unknown): Twin {

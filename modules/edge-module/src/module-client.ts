@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from './backoff.ts'
 import { reasonOf } from './deadline.ts'
 import { createDesiredDocument } from './desired.ts'
-import type { EdgeHubConnection } from './edge-hub-connection.ts'
+import type { EdgeHubConnection, OutputMessage } from './edge-hub-connection.ts'
 import type { EdgeEnvironment } from './env.ts'
 import type { Log } from './log.ts'
 import type { Methods } from './methods.ts'
@@ -23,6 +23,11 @@ export interface ModuleClient {
   /** The whole reported state; the latest wins. What does not fit is cut (fitReported). `urgent` skips the interval. */
   report(reported: JsonObject, options?: { readonly urgent?: boolean }): void
   onConnection(listener: (connected: boolean) => void): void
+  /**
+   * Sends a message to an output of this module, for the deployment's routes. Resolves when edgeHub has taken it, in the order of the
+   * calls; rejects where it has not, or nobody knows, and at once where there is no connection.
+   */
+  send(output: string, message: OutputMessage): Promise<void>
 }
 
 export interface ModuleClientOptions {
@@ -149,6 +154,10 @@ export function createModuleClient(options: ModuleClientOptions): ModuleClient {
       if (delivered) tell([listener], delivered)
     },
     onConnection: (listener) => void connectionListeners.push(listener),
+    async send(output, message) {
+      if (!current || !connected) throw new Error('no connection to edgeHub')
+      await current.send(output, message)
+    },
     report: reporter.want
   }
 }

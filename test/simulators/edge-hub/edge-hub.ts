@@ -6,6 +6,7 @@ import { Aedes, type Client } from 'aedes'
 import aedesPersistence from 'aedes-persistence'
 import { type ConnectRecord, type Credentials, createAdmission } from './admission.ts'
 import type { CertificateAuthority } from './certificates.ts'
+import { createOutputs, type OutputMessage } from './outputs.ts'
 import { createRequests, desiredFilter, methodsFilter, type Subscriber } from './requests.ts'
 import { createTwins, type Json, type Section, type TwinDocument } from './twins.ts'
 
@@ -21,6 +22,8 @@ export interface EdgeHubFaults {
   twinGet?: 'drop' | number | undefined
   /** `loseAnswer`: the patch is applied, but nobody hears of it. */
   reported?: 'drop' | 'loseAnswer' | number | undefined
+  /** `loseAnswer`: a message to an output is taken, but never acknowledged. */
+  messages?: 'loseAnswer' | undefined
   /** The connection is cut when this filter is subscribed. */
   cutOnSubscribe?: string | undefined
 }
@@ -41,6 +44,7 @@ export interface EdgeHubEvents {
   subscribe: [module: string, filter: string]
   request: [module: string, kind: 'twinGet' | 'reported']
   reported: [module: string]
+  message: [OutputMessage]
 }
 
 export interface MethodAnswer {
@@ -60,6 +64,8 @@ export interface EdgeHub {
   readonly events: EventEmitter<EdgeHubEvents>
   /** Every CONNECT, the denied ones too. */
   readonly connects: readonly ConnectRecord[]
+  /** What modules sent to their outputs, for routes to lead on. */
+  readonly messages: readonly OutputMessage[]
   twin(module: string): TwinDocument
   patchDesired(module: string, patch: Section): Promise<Delivery>
   setDesired(module: string, section: Section): Promise<Delivery>
@@ -73,6 +79,8 @@ export interface EdgeHub {
   cut(module: string): void
   /** Resolves once the module is connected and subscribed to desired patches and methods. */
   connected(module: string, signal: AbortSignal): Promise<void>
+  /** The first so many messages, those to come included. */
+  sent(count: number, signal: AbortSignal): Promise<readonly OutputMessage[]>
   reportedMatches(module: string, predicate: (reported: Section) => boolean, signal: AbortSignal): Promise<Section>
 }
 
@@ -88,7 +96,8 @@ export function createEdgeHub(options: EdgeHubOptions): EdgeHub {
   const events = new EventEmitter<EdgeHubEvents>().setMaxListeners(0)
   const twins = createTwins(Object.keys(modules))
   const admission = createAdmission({ ...options, faults, onConnect: (record) => events.emit('connect', record) })
-  const requests = createRequests({ twins, faults, events, log, moduleOf: admission.moduleOf })
+  const outputs = createOutputs({ deviceId, faults, events })
+  const requests = createRequests({ twins, outputs, faults, events, log, moduleOf: admission.moduleOf })
   const sockets = new Set<Socket>()
   let port = options.port ?? 0
   let persistence = createPersistence()
@@ -151,6 +160,7 @@ export function createEdgeHub(options: EdgeHubOptions): EdgeHub {
     faults,
     events,
     connects: admission.connects,
+    messages: outputs.messages,
     get port() {
       return port
     },
@@ -180,6 +190,10 @@ export function createEdgeHub(options: EdgeHubOptions): EdgeHub {
         return Boolean(filters?.[desiredFilter] && filters[methodsFilter])
       }
       while (!isThere()) await once(events, 'subscribe', { signal })
+    },
+    async sent(count, signal) {
+      while (outputs.messages.length < count) await once(events, 'message', { signal })
+      return outputs.messages.slice(0, count)
     },
     async reportedMatches(module, predicate, signal) {
       while (!predicate(twins.get(module).reported)) await once(events, 'reported', { signal })

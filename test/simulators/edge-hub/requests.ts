@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { Client } from 'aedes'
 import type { EdgeHubEvents, EdgeHubFaults, MethodAnswer } from './edge-hub.ts'
+import type { Outputs } from './outputs.ts'
 import type { Json, Twins } from './twins.ts'
 
 export const responseFilter = '$iothub/twin/res/#'
@@ -15,6 +16,7 @@ export interface Subscriber {
 
 export interface RequestOptions {
   readonly twins: Twins
+  readonly outputs: Outputs
   readonly faults: EdgeHubFaults
   readonly events: EventEmitter<EdgeHubEvents>
   readonly log: (message: string) => void
@@ -32,13 +34,23 @@ interface Subscription {
 }
 
 /** What modules publish to the hub, and its answers. Topics belong to one connection: nothing is routed between modules. */
-export function createRequests({ twins, faults, events, log, moduleOf }: RequestOptions) {
+export function createRequests({ twins, outputs, faults, events, log, moduleOf }: RequestOptions) {
   const calls = new Map<string, (answer: MethodAnswer) => void>()
 
   function authorizePublish(client: Client | null, packet: Packet, done: (error?: Error | null) => void): void {
-    const handled = client && accept(client, packet)
-    if (!handled) log(`refused a message to ${packet.topic}`)
-    done(handled ? null : new Error('not a topic of a module'))
+    if (client && packet.topic.startsWith('devices/')) {
+      const outcome = outputs.take(moduleOf(client), packet)
+      if (outcome === 'taken') done(null)
+      else if (outcome !== 'unanswered') refuse(packet, done, outcome)
+      return
+    }
+    if (client && accept(client, packet)) done(null)
+    else refuse(packet, done, 'not a topic of a module')
+  }
+
+  function refuse({ topic }: Packet, done: (error: Error) => void, reason: string): void {
+    log(`refused a message to ${topic}: ${reason}`)
+    done(new Error(reason))
   }
 
   function accept(client: Client, { topic, payload }: Packet): boolean {
@@ -49,7 +61,7 @@ export function createRequests({ twins, faults, events, log, moduleOf }: Request
     else if (topic.startsWith('$iothub/twin/PATCH/properties/reported/'))
       void answerPatch(client, id, body).catch(silent)
     else if (topic.startsWith('$iothub/methods/res/')) settle(topic, id, body)
-    else return topic.startsWith('devices/')
+    else return false
     return true
   }
 
