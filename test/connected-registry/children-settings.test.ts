@@ -17,6 +17,7 @@ const layer4 = {
   syncToken: { name: 'layer4-sync', passwords },
   clientTokens: ['line-1', 'elsewhere'],
   sync: { schedule: '0 3 * * *', window: 'PT3H', messageTtl: 'P3D' },
+  notifications: ['demo/*:push'],
   garbageCollection: { schedule: '0 4 * * *' },
   logLevel: 'Debug',
   children: [layer3]
@@ -48,6 +49,7 @@ test('a child is configured in the shape of a twin, which it can read, with what
     repositories: ['demo/*'],
     sync: { schedule: '0 3 * * *', window: 'PT3H' },
     clientTokens: [{ ...line1, status: 'enabled', actions: ['repositories/demo/*/content/read'] }],
+    notifications: ['demo/*:push'],
     garbageCollection: { schedule: '0 4 * * *' },
     logLevel: 'Debug',
     children: [layer3]

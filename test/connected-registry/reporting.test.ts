@@ -27,6 +27,7 @@ async function reportingOf(t: TestContext, change: (store: Store) => Promise<Sto
     takeTwin: () => true,
     recallTwin: () => {},
     isIncomplete: false,
+    lacksNotifications: false,
     lacksTokens: false,
     onChange: () => {},
     close: () => {}

@@ -134,6 +134,13 @@ const wrong: readonly (readonly [what: string, document: unknown, ...problems: R
         /^clientTokens\.0\.actions\.0: is no action of a scope map: a \* must be the whole last segment$/
       ] as const
   ),
+  [
+    'a notification without an action',
+    { notifications: ['hello-world:*:push', 'hello-world'] },
+    /^notifications\.1: does not end with an action/
+  ],
+  ['too many notifications', { notifications: Array.from({ length: 101 }, () => '*:*') }, /^notifications: Too big/],
+  ['an endless notification', { notifications: [`${'a:'.repeat(100_000)}push`] }, /^notifications\.0: Too big/],
   ['an unknown log level', { logLevel: 'Trace' }, /^logLevel: /],
   ['an unknown key', { repository: ['a'] }, /^repository: unknown setting$/],
   ['an unknown key further down', { sync: { cron: '* * * * *' } }, /^sync\.cron: unknown setting$/],

@@ -33,6 +33,7 @@ test('a whole document is read into the words of this product', () => {
     repositories,
     sync,
     clientTokens: [token],
+    notifications: ['hello-world:*:push'],
     logLevel: 'Debug'
   })
 
@@ -43,6 +44,10 @@ test('a whole document is read into the words of this product', () => {
   assert.deepEqual(
     settings.clientTokens?.map(({ name, status }) => ({ name, status })),
     [{ name: 'line-1', status: 'enabled' }]
+  )
+  assert.deepEqual(
+    settings.notifications?.map(({ text, tag, action }) => [text, tag, action]),
+    [['hello-world:*:push', '*', 'push']]
   )
   assert.equal(settings.logLevel, 'Debug')
 })

@@ -16,6 +16,7 @@ import { createReporting } from './reporting.ts'
 import { protectServer } from './server-protection.ts'
 import { type Desired, openSettingsSources } from './settings-sources.ts'
 import type { Site, SiteOptions } from './site.ts'
+import { hubDetails } from './status-details.ts'
 import { outlineOf } from './status-outline.ts'
 import type { Store } from './store.ts'
 import { codeOf, describe } from './sync/problems.ts'
@@ -79,7 +80,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   const { certificate, clientAuthorities } = protection
   const trusting = { folder: config.certificateVolume, edge, log, ...delays }
   const trust = await followTrust({ ...trusting, onChange: takeTrust, onDetails })
-  const details = () => [...trust.details, ...protection.details()]
+  const details = () => [...trust.details, ...protection.details(), ...hubDetails(edge, sources.current)]
   const reporting = createReporting({ sources, board, dataVolume, log, details, certificate })
   tell = reporting.changed
   const drain = createDrain(delays)
@@ -88,6 +89,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   let site: Site | undefined
   let store: Store | undefined
   let problem: unknown
+  let client: ModuleClient | undefined
   let listener: RequestListener
   let desired: Desired | undefined
   let remembering: Promise<void> = Promise.resolve()
@@ -102,6 +104,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     onDelegation: reporting.changed,
     onChildren: reporting.changed,
     onGateway: reporting.changed,
+    onNotifications: reporting.changed,
     parentConfig,
     childReport: reporting.childReport,
     gatewayPauses,
@@ -130,7 +133,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     await stopSite()
     throw error
   })
-  const client = edge && startClient(edge)
+  client = edge && startClient(edge)
   const scheme = certificate ? 'https' : 'http'
   log.info(
     { port: server.port, scheme, dataVolume, parent: sources.current.connection?.loginServer },
@@ -142,6 +145,7 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     store = opened.store
     problem = opened.problem
     site.trust(trust.pems)
+    if (client?.connected) site.notifications?.connected(client.send)
     const { registry, children } = site
     const access = createClosedAccess(site.access, awaitedTokens)
     const mode = () => sources.current.mode
@@ -172,16 +176,17 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
 
   function startClient(environment: EdgeEnvironment): ModuleClient {
     const methods = createDirectMethods(() => site, reporting)
-    const client = createModuleClient({ environment, methods, log, minimumReportIntervalMs: delays.reportMs })
-    client.onDesired((document) => {
+    const started = createModuleClient({ environment, methods, log, minimumReportIntervalMs: delays.reportMs })
+    started.onDesired((document) => {
       if (!sources.takeTwin(document)) return
       desired = document
       applySettings()
       remember()
     })
-    reporting.onReport((reported, { urgent }) => client.report(reported, { urgent }))
-    client.start()
-    return client
+    started.onConnection((connected) => site?.notifications?.connected(connected ? started.send : undefined))
+    reporting.onReport((reported, { urgent }) => started.report(reported, { urgent }))
+    started.start()
+    return started
   }
 
   function remember(): void {
@@ -209,7 +214,15 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
     // By half of the settings, repositories would leave the scope and go, and what clients pushed would be overwritten.
     const isKnown = !isTwinAwaited() && !sources.isIncomplete
     site?.apply(isKnown ? sources.current : { ...sources.current, repositories: [] })
+    notify()
     reporting.changed()
+  }
+
+  /** By half of the settings it would be forgotten how far edgeHub was told. */
+  function notify(): void {
+    const { notifications } = sources.current
+    const isUnheard = sources.lacksNotifications || (notifications.length === 0 && site?.isParentAwaited() === true)
+    if (edge && !isTwinAwaited() && !isUnheard) site?.notifications?.apply(notifications)
   }
 
   /** Where the last twin is lost, its repositories would leave the scope and go. So nothing is synced before it is heard. */

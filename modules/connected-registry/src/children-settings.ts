@@ -30,6 +30,7 @@ export interface ChildSchemas {
   readonly tokenName: z.ZodType<string>
   readonly passwords: z.ZodType<Token['passwords']>
   readonly schedule: z.ZodType<unknown>
+  readonly notifications: z.ZodType<unknown>
   readonly garbageCollection: z.ZodType<unknown>
   readonly logLevel: z.ZodType<unknown>
 }
@@ -56,6 +57,7 @@ export function childrenSchema(schemas: ChildSchemas, depth = 1): z.ZodType<read
     }),
     clientTokens: z.array(schemas.tokenName).max(tokenLimit).default([]),
     sync: z.looseObject({ messageTtl: z.string().default('P2D').transform(readMessageTtl) }).optional(),
+    notifications: schemas.notifications.optional(),
     garbageCollection: schemas.garbageCollection.optional(),
     logLevel: schemas.logLevel.optional(),
     children: below.optional()
@@ -70,7 +72,7 @@ export function childrenSchema(schemas: ChildSchemas, depth = 1): z.ZodType<read
     for (const issue of issues)
       context.addIssue({ ...issue, input: undefined } as Parameters<typeof context.addIssue>[0])
     if (!parsed.success || issues.length > 0) return z.NEVER
-    const { children = [], sync, garbageCollection: _, logLevel: __, ...rest } = parsed.data
+    const { children = [], sync, notifications: _, garbageCollection: __, logLevel: ___, ...rest } = parsed.data
     return {
       ...rest,
       messageTtlMs: sync?.messageTtl ?? 2 * dayMs,
@@ -105,7 +107,7 @@ export type TokensByName = ReadonlyMap<string, Token>
 /** A child as its gateway needs it, with the client tokens it takes over: of their rights, what lies in its repositories. */
 export function childOf(settings: ChildSettings, clientTokens: TokensByName): Child {
   const { name, mode, repositories, messageTtlMs, descendants, document } = settings
-  const { sync, garbageCollection, logLevel, children } = document
+  const { sync, notifications, garbageCollection, logLevel, children } = document
   const timing = timingOf((sync ?? {}) as Readonly<Record<string, Json>>) as Readonly<Record<string, Json>>
   const config: Record<string, Json | undefined> = {
     mode,
@@ -115,6 +117,7 @@ export function childOf(settings: ChildSettings, clientTokens: TokensByName): Ch
       const token = clientTokens.get(wanted)
       return token ? tokenDocument(token, repositories) : []
     }),
+    notifications,
     garbageCollection,
     logLevel,
     children

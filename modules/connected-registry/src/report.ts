@@ -6,6 +6,7 @@ import { descendantsSummary } from './children-report.ts'
 import { durationText } from './durations.ts'
 import type { GarbageStatus } from './garbage-schedule.ts'
 import { describeGarbageSettings } from './garbage-settings.ts'
+import type { NotificationStatus } from './notifications.ts'
 import type { Traffic } from './parent/connections.ts'
 import type { ParentConnection } from './protocol/connection-string.ts'
 import type { SettingsSources } from './settings-sources.ts'
@@ -24,6 +25,8 @@ export interface ReportParts {
   readonly uploads?: UploadFigures
   readonly garbage?: GarbageStatus
   readonly delegation?: DelegationStatus
+  /** Left out: edgeHub is told nothing. */
+  readonly notifications?: NotificationStatus | undefined
   /** What this registry shows to its clients; left out: it speaks plain HTTP. */
   readonly certificate?: { readonly source: string; readonly expiresAt?: Date | undefined } | undefined
   readonly children?: readonly ChildOverview[]
@@ -65,6 +68,7 @@ export function fullStatus(parts: ReportParts) {
     storage: parts.storage,
     uploads: parts.uploads,
     garbageCollection: parts.garbage,
+    notifications: parts.notifications,
     delegatedTokens: parts.delegation?.tokens,
     children: parts.children?.length ? parts.children : undefined,
     repositories: sync.repositories,
@@ -79,11 +83,16 @@ const textLimit = 250
 /** What the reported twin holds: the same, of the repositories only their count and those in trouble. */
 export function reportedTwin(parts: ReportParts): Record<string, Json> {
   const { repositories, statusDetails, children, delegatedTokens, startedAt: _, ...rest } = fullStatus(parts)
-  const { clientTokens, problems, ...settings } = rest.settings
+  const { clientTokens, notifications, problems, ...settings } = rest.settings
   const inTrouble = repositories.filter(({ problem }: RepositoryStatus) => problem !== undefined)
   return plainJson({
     ...rest,
-    settings: { ...settings, clientTokens: clientTokens.length, problems: problems.slice(0, worstLimit).map(short) },
+    settings: {
+      ...settings,
+      clientTokens: clientTokens.length,
+      notifications: notifications?.length,
+      problems: problems.slice(0, worstLimit).map(short)
+    },
     delegatedTokens: delegatedTokens?.length,
     repositories: {
       count: repositories.length,
@@ -152,7 +161,7 @@ function describeParent(connection: ParentConnection | undefined, isFollowing = 
 }
 
 function describeSettings({ twinVersion, refusedTwinVersion, problems, current }: ReportParts['sources']) {
-  const { schedule, bandwidth, clientTokens, delegatedNames, delegatedForMs, logLevel } = current
+  const { schedule, bandwidth, clientTokens, delegatedNames, delegatedForMs, notifications, logLevel } = current
   const { cron, windowMs } = schedule
   return {
     version: twinVersion,
@@ -166,6 +175,7 @@ function describeSettings({ twinVersion, refusedTwinVersion, problems, current }
     garbageCollection: describeGarbageSettings(current.mode, current.garbageCollection),
     clientTokens: clientTokens.map(({ name, status }) => ({ name, status })),
     ...(delegatedNames.length > 0 && { delegation: describeDelegation(delegatedNames, delegatedForMs) }),
+    ...(notifications.length > 0 && { notifications: notifications.map(({ text }) => text) }),
     logLevel,
     problems: problems.map(({ source, problem }) => `${source}: ${problem}`)
   }

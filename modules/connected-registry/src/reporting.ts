@@ -76,6 +76,7 @@ export function createReporting(options: ReportingOptions): Reporting {
       storage,
       uploads,
       garbage: site?.garbage?.status(),
+      notifications: site?.notifications?.status(),
       children: site?.children.overview(),
       delegation,
       certificate: certificate && { source: certificate.source, expiresAt: certificate.current?.expiresAt },
@@ -85,7 +86,8 @@ export function createReporting(options: ReportingOptions): Reporting {
         ...settingsDetails(sources),
         ...(subject ? storeDetails(subject) : []),
         ...delegationDetails(delegation),
-        ...(site?.gateway?.details() ?? [])
+        ...(site?.gateway?.details() ?? []),
+        ...(site?.notifications?.details() ?? [])
       ])
     }
   }

@@ -29,6 +29,8 @@ export interface SettingsSources {
    * that wins over it says both.
    */
   readonly isIncomplete: boolean
+  /** The same of the notifications. */
+  readonly lacksNotifications: boolean
   /** The same of the client tokens: somebody who is not known may be right. */
   readonly lacksTokens: boolean
   /** What the parent configures this registry with; undefined: nothing any more. True when it was taken. */
@@ -123,6 +125,9 @@ export async function openSettingsSources(
     },
     get isIncomplete() {
       return isMissing(['mode', 'repositories'])
+    },
+    get lacksNotifications() {
+      return isMissing(['notifications'])
     },
     get lacksTokens() {
       return isMissing(['clientTokens'])

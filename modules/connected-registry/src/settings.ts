@@ -8,7 +8,9 @@ import { checked, type Problems } from './checked-schema.ts'
 import { type ChildSettings, childrenSchema } from './children-settings.ts'
 import { readDuration } from './durations.ts'
 import { defaultGarbageSettings, type GarbageSettings, garbageSchema, readGarbageSettings } from './garbage-settings.ts'
+import { notificationsSchema } from './notification-settings.ts'
 import { ConnectionStringError, type ParentConnection, parseConnectionString } from './protocol/connection-string.ts'
+import type { NotificationPattern } from './protocol/notification-pattern.ts'
 import { repositoryEntry } from './repository-settings.ts'
 import { readSize } from './sizes.ts'
 import { continuous, cronProblem, type Schedule } from './sync/schedule.ts'
@@ -29,6 +31,8 @@ export interface Settings {
   readonly delegatedForMs: number
   /** The connected registries directly below this one. */
   readonly children: readonly ChildSettings[]
+  /** Of which changes edgeHub is told. */
+  readonly notifications: readonly NotificationPattern[]
   /** Bytes that blobs may take; undefined: all the disk has. */
   readonly storageQuotaBytes?: number
   readonly garbageCollection: GarbageSettings
@@ -43,6 +47,7 @@ export const defaultSettings: Settings = {
   delegatedNames: [],
   delegatedForMs: defaultKeptForMs,
   children: [],
+  notifications: [],
   garbageCollection: defaultGarbageSettings,
   logLevel: 'Information'
 }
@@ -96,6 +101,7 @@ function schemaFor(environment: Readonly<Record<string, string | undefined>>) {
       clientTokens: tokensSchema.optional(),
       delegation: delegationSchema.optional(),
       children: children.optional(),
+      notifications: notificationsSchema.optional(),
       storage: z.strictObject({ quota: checked(z.string(), readQuota).optional() }).optional(),
       garbageCollection: checked(garbageSchema, readGarbageSettings).optional(),
       logLevel: z.enum(logLevels).optional()
@@ -123,6 +129,7 @@ const children = childrenSchema({
   tokenName: tokenNameSchema,
   passwords: passwordsSchema,
   schedule: checked(syncSchema, readSchedule),
+  notifications: notificationsSchema,
   garbageCollection: checked(garbageSchema, readGarbageSettings),
   logLevel: z.enum(logLevels)
 })

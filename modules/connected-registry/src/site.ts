@@ -21,6 +21,7 @@ import { createGarbagePolicy } from './garbage-policy.ts'
 import { createGarbageSchedule, type GarbageSchedule } from './garbage-schedule.ts'
 import { addTraffic, keepTraffic, noTraffic } from './kept-traffic.ts'
 import { startLogTrim } from './log-trim.ts'
+import { createNotifications, type Notifications } from './notifications.ts'
 import type { Traffic } from './parent/connections.ts'
 import { createDispatcher, type DispatcherOptions } from './parent/dispatcher.ts'
 import { createParentRegistry, type ParentRegistry } from './parent/parent-registry.ts'
@@ -54,6 +55,8 @@ export interface Site {
   isParentAwaited(): boolean
   /** The channel to a parent that is a connected registry. */
   readonly gateway?: Pick<GatewayLink, 'details' | 'isFollowing' | 'changed'>
+  /** Undefined: there is no change log. */
+  readonly notifications?: Notifications
   /** Both undefined: there is no store to sync into, and to clean. */
   readonly engine?: SyncEngine
   readonly garbage?: GarbageSchedule
@@ -83,6 +86,8 @@ export interface SiteOptions {
   readonly childReport: () => ChildReport
   /** Told when what is wrong between the parent's gateway and this registry changed. */
   readonly onGateway?: () => void
+  /** Told when there is something else to say of what edgeHub is told. */
+  readonly onNotifications?: () => void
   readonly gatewayPauses?: Partial<GatewayPauses>
   /** How patient it is with its parent. */
   readonly dispatcher?: Omit<DispatcherOptions, 'log' | 'certificateAuthorities' | 'bandwidth'>
@@ -131,6 +136,14 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
   await expiry.look()
   const logTrim = startLogTrim({ changes: registry.changes, outbound, log })
   const stopLogging = logClientChanges(registry.changes, log)
+  const notifications = createNotifications({
+    records,
+    changes: registry.changes,
+    storeId: instanceId,
+    name: () => settings().connection?.registryName,
+    log,
+    onChange: options.onNotifications
+  })
   const scrubbing = startBackgroundScrub({ store, log, onDamage: () => onIteration?.() })
   const firstSync = await loadFirstSync(records)
   const children = createChildren({
@@ -185,6 +198,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     delegation,
     children,
     gateway,
+    notifications,
     // A first sync that is complete without a config was with a plain parent, unless the file that keeps the config is lost.
     isParentAwaited: () =>
       gateway.isAwaited() && (store.stateProblem !== undefined || !firstSync.isComplete(settings().connection)),
@@ -205,6 +219,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
       children.close()
       await pause()
       stopLogging()
+      await notifications.stop()
       expiry.stop()
       await logTrim.stop()
       await scrubbing.stop()

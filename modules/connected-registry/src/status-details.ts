@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import type { EdgeEnvironment } from '@connected-registry/edge-module/env.ts'
 import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { DelegationStatus } from './access/delegation.ts'
 import { childrenInForce } from './children-in-force.ts'
 import type { ReportSubject } from './reporting.ts'
+import type { Settings } from './settings.ts'
 import type { SettingsSources } from './settings-sources.ts'
 import { detailOf } from './sync/problems.ts'
 import type { NewDetail, StatusDetail } from './sync/status.ts'
@@ -68,6 +70,16 @@ export function storeDetails({ store, problem, isTwinAwaited }: ReportSubject): 
 export function volumeDetail(problem: unknown): NewDetail {
   const { code, description } = detailOf(problem, 'data volume')
   return { type: 'Disk', code: code === 'INTERNAL' ? 'DiskError' : code, description }
+}
+
+/** Who is to be told, and is not there. */
+export function hubDetails(
+  edge: EdgeEnvironment | undefined,
+  { notifications }: Pick<Settings, 'notifications'>
+): readonly NewDetail[] {
+  if (edge || notifications.length === 0) return []
+  const description = 'notifications are set, and there is no edgeHub to tell: this is no module of IoT Edge'
+  return [{ type: 'Settings', code: 'NOTIFICATIONS_UNSENT', description }]
 }
 
 /** Why no client token can be proved by the parent, where asking again does not help. */

@@ -40,6 +40,7 @@ import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
  *   base:<repository>:<tag or digest>               what this registry and its parent last agreed on (`sync/bases.ts`)
  *   outbound:<repository>:<tag or digest>           OutboundRecord    what changed here and the parent has not been told (`sync/outbound.ts`)
  *   log:outbound                                    number            how far the change log was read for that
+ *   log:notifications                               Position          how far it was told to edgeHub, and by which patterns (`notification-position.ts`)
  *   conflict:<repository>:<tag>                     ConflictRecord    a tag that keeps what lost to the parent
  *   sending:<repository>:<digest>                   text              where the upload of a large blob to the parent stands
  *   looked:<repository>                             Looked            how the parent described it when it last agreed whole
@@ -124,6 +125,7 @@ export const keys = {
   outboundsOf: (repository: string) => `outbound:${repository}:`,
   outbound: (repository: string, reference: string) => `outbound:${repository}:${reference}`,
   outboundCursor: 'log:outbound',
+  notifications: 'log:notifications',
   conflicts: 'conflict:',
   conflict: (repository: string, tag: string) => `conflict:${repository}:${tag}`,
   sendings: 'sending:',

@@ -169,6 +169,16 @@ export const statusCodes = {
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set, or it was refused', 'set `connectionString`'),
   STATE_FILE_REPLACED: cause('State', 'the state file was broken or gone', 'the disk; the rest goes by itself'),
+  NOTIFICATIONS_LOST: cause(
+    'State',
+    'changes were trimmed from the change log before edgeHub took what is told of them (`notifications`)',
+    'the connection to edgeHub; goes a day later'
+  ),
+  NOTIFICATIONS_UNSENT: cause(
+    'Settings',
+    '`notifications` are set, and there is no edgeHub to tell: this is no module of IoT Edge',
+    'take them out, or deploy it as one'
+  ),
   TWIN_AWAITED: cause(
     'State',
     'the last twin is lost: nothing is synced before edgeHub tells it',
