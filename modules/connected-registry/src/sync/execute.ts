@@ -49,7 +49,7 @@ async function settle(context: ExecuteContext, planned: PlannedStep, signal: Abo
     case 'forget':
       return bases.commit(forgotten(context, planned))
     case 'copyDown':
-      return copyDown(context, planned, step.digest, signal)
+      return copyDown(context, planned, step, signal)
     case 'conflict':
       return keepBoth(context, planned, step, signal)
     case 'copyUp':
@@ -87,14 +87,26 @@ async function toldAbove(context: ExecuteContext, planned: PlannedStep, batch: B
   }
 }
 
+interface Arrival {
+  readonly digest: Digest
+  readonly sparse?: true
+}
+
 type BatchFor = (context: ExecuteContext, planned: PlannedStep) => Batch
 
-async function copyDown(context: ExecuteContext, planned: PlannedStep, digest: Digest, signal: AbortSignal) {
-  const { registry, bases, job, repository } = context
+async function copyDown(
+  context: ExecuteContext,
+  planned: PlannedStep,
+  { digest, sparse }: Arrival,
+  signal: AbortSignal
+) {
+  const { registry, bases, repository } = context
   const { reference, local } = planned
   // Before anything is fetched over the link that could not be kept.
   await registry.manifests.admit()
   const along = agreed(context, planned, digest)
+  // Whoever waits for the same manifest elsewhere wants all of it.
+  const job = sparse ? { ...context.job, sparse, manifests: new Map(), settled: new Set<Digest>() } : context.job
   if (parseDigest(reference)) {
     await copyTree(job, digest, signal)
     return bases.commit(along)

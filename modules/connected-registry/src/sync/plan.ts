@@ -26,7 +26,8 @@ export type SyncStep =
   | { readonly kind: 'none' }
   /** Only the base is written: both sides hold this already. */
   | { readonly kind: 'agree'; readonly digest: Digest }
-  | { readonly kind: 'copyDown'; readonly digest: Digest }
+  /** `sparse`: of an index that is here already, what the parent holds of the rest. */
+  | { readonly kind: 'copyDown'; readonly digest: Digest; readonly sparse?: true }
   | { readonly kind: 'remove' }
   /** Neither side holds it any more. */
   | { readonly kind: 'forget' }

@@ -158,7 +158,10 @@ async function wholly(
   const isAsLeft = mode === 'ReadWrite' && base === parent && !isTouched && !isAnotherChoice
   if ((step.kind !== 'agree' && !isAgreed) || isAsLeft) return step
   if (parent === null || local !== parent) return step
-  if (!(await registry.manifests.isWhole(repository, parent, wants))) return { kind: 'copyDown', digest: parent }
+  if (!(await registry.manifests.isWhole(repository, parent, wants))) {
+    // What clients removed may be gone above as well.
+    return { kind: 'copyDown', digest: parent, ...(mode === 'ReadWrite' && !isAnotherChoice && { sparse: true }) }
+  }
   return isAnotherChoice ? { kind: 'agree', digest: parent } : step
 }
 
