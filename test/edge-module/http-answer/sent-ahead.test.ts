@@ -57,6 +57,35 @@ test('requests that are sent ahead begin in their turn, and again once others we
   assert.deepEqual(seen, { requests: 2 * (most + 1), begun: 2 * (most + 1), left: 0 })
 })
 
+// RFC 9112, section 9.6: a server that has said so must not process what follows.
+test('what comes after an answer that ends its connection is not begun, in however many pieces that was sent', async (t) => {
+  const begun: string[] = []
+  const answered = Promise.withResolvers<void>()
+  const parsed = Promise.withResolvers<void>()
+  const sentAhead = createSentAhead()
+  const server = createServer(async (request, response) => {
+    if (request.url === '/last') parsed.resolve()
+    if ((await sentAhead.itsTurn(request, response)) !== true) return
+    begun.push(request.url ?? '')
+    // The rest of the request is read for a moment, so that the answer is not lost to a reset.
+    request.socket.destroySoon = () => void request.socket.end()
+    response.once('close', answered.resolve).writeHead(413, { connection: 'close' }).end()
+    request.resume()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close().closeAllConnections())
+  const { port } = server.address() as AddressInfo
+  const socket = send(t, port, 'PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab')
+
+  await answered.promise
+  socket.write('cd'.concat(ask.replace('/', '/last')))
+  await parsed.promise
+  await new Promise(setImmediate)
+
+  assert.deepEqual(begun, ['/first'])
+})
+
 test('who sends more ahead than may wait is cut off, and nothing of it is held', async (t) => {
   const { port, seen } = await serve(t)
   const socket = send(t, port, ask.repeat(100_000))

@@ -29,7 +29,9 @@ export function createSentAhead(most = usualMost): SentAhead {
 
   return {
     itsTurn(request, response) {
-      if (response.destroyed || request.socket.destroyed) return false
+      // RFC 9112, section 9.6: an answer that went before ends the connection, and its rest is only read for that to arrive.
+      const isOver = request.socket.destroyed || request.socket.writableEnded
+      if (response.destroyed || isOver) return false
       if (response.socket) return true
       if ((waiting.get(request.socket) ?? 0) < most) return wait(request, response)
       request.socket.destroy()
