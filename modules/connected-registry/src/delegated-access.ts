@@ -2,6 +2,7 @@ import type { Log } from '@connected-registry/edge-module/log.ts'
 import type { DelegatedTokens } from './access/delegated-tokens.ts'
 import { createDelegation, type Delegation } from './access/delegation.ts'
 import type { Prover } from './access/proofs.ts'
+import { createTakenNames } from './access/token-names.ts'
 import { childrenInForce } from './children-in-force.ts'
 import { ParentError } from './parent/parent-error.ts'
 import { isPattern } from './protocol/repository-pattern.ts'
@@ -25,8 +26,7 @@ export function delegateTo({ settings, prover, proofs, registry, log, onChange }
   return createDelegation({
     records: proofs,
     rules: () => ({ patterns: settings().delegatedNames, keptForMs: settings().delegatedForMs }),
-    isConfigured: (name) =>
-      childrenInForce(settings()).tokens.some((token) => token.name.toLowerCase() === name.toLowerCase()),
+    isConfigured: createTakenNames(() => childrenInForce(settings()).tokens),
     prover,
     repositories: () => repositoriesInScope(settings(), registry),
     problemOf,

@@ -1,4 +1,4 @@
-import { isTokenName } from './tokens.ts'
+import { isTokenName, type Token } from './tokens.ts'
 
 /** Names of tokens that may be proved by the parent: one name, or all that begin so (`site-*`). */
 export type TokenNamePattern =
@@ -21,4 +21,16 @@ export function matchesTokenName(patterns: readonly TokenNamePattern[], name: st
 
 export function formatTokenNamePattern(pattern: TokenNamePattern): string {
   return pattern.kind === 'one' ? pattern.name : `${pattern.prefix}*`
+}
+
+/** Whether a token of the list has a name, in capitals or not. The list is read only where it is another one than before. */
+export function createTakenNames(tokens: () => readonly Token[]): (name: string) => boolean {
+  let read: readonly Token[] = []
+  let taken: ReadonlySet<string> = new Set()
+  return (name) => {
+    const current = tokens()
+    if (current !== read) taken = new Set(current.map((token) => token.name.toLowerCase()))
+    read = current
+    return taken.has(name.toLowerCase())
+  }
 }
