@@ -8,87 +8,76 @@ import { anImage } from '../fixtures/image-builder.ts'
 import { type Journey, startJourney } from './journey.ts'
 import { runImage } from './podman.ts'
 
-test('what the parent holds is pulled through the door, by tag and by digest, byte for byte', async (t) => {
+// One device for all of them: to start it costs more than what it is asked.
+test('a device serves what its cloud holds, also when that hangs and when it is gone', async (t) => {
   const journey = await startJourney(t)
   if (!journey) return
-  const { skopeo, folder } = journey
-  const { digest } = demoApp().manifest.descriptor
+  const { skopeo, folder, round, world } = journey
 
-  assert.equal(await skopeo.digest('demo/app:1.0'), digest)
-  assert.equal(await skopeo.digest(`demo/app@${digest}`), digest)
-  await skopeo.pull('demo/app:1.0', join(folder, 'by-tag:1.0'))
-  await skopeo.pull(`demo/app@${digest}`, join(folder, 'by-digest:1.0'))
-  assert.equal(await skopeo.digest(`demo/app@${demoAppSbom(demoApp()).manifest.descriptor.digest}`).then(Boolean), true)
-})
+  await t.test('what the parent holds is pulled through the door, by tag and by digest, byte for byte', async () => {
+    const { digest } = demoApp().manifest.descriptor
 
-test('the pulled hello-world runs', async (t) => {
-  const journey = await startJourney(t)
-  if (!journey) return
+    assert.equal(await skopeo.digest('demo/app:1.0'), digest)
+    assert.equal(await skopeo.digest(`demo/app@${digest}`), digest)
+    await skopeo.pull('demo/app:1.0', join(folder, 'by-tag:1.0'))
+    await skopeo.pull(`demo/app@${digest}`, join(folder, 'by-digest:1.0'))
+    assert.equal(
+      await skopeo.digest(`demo/app@${demoAppSbom(demoApp()).manifest.descriptor.digest}`).then(Boolean),
+      true
+    )
+  })
 
-  const output = await runImage(t, journey, 'hello-world:latest')
+  await t.test('the pulled hello-world runs', async (t) => {
+    const output = await runImage(t, journey, 'hello-world:latest')
 
-  if (output !== undefined) assert.equal(output, helloMessage)
-})
+    if (output !== undefined) assert.equal(output, helloMessage)
+  })
 
-test('what is pushed to the cloud, moved and deleted there, is so on site after the next round', async (t) => {
-  const journey = await startJourney(t)
-  if (!journey) return
-  const { skopeo, round, world } = journey
+  await t.test('a push on site is refused in words a client shows', async () => {
+    await skopeo.pull('demo/app:1.0', join(folder, 'app:1.0'))
 
-  await skopeo.publish('demo/app:1.0', 'demo/app:2.0')
-  await round()
-  assert.equal(await skopeo.digest('demo/app:2.0'), demoApp().manifest.descriptor.digest)
+    await assert.rejects(
+      skopeo.push(join(folder, 'app:1.0'), 'demo/app:mine'),
+      /denied: This operation is not allowed on this registry\./
+    )
+    assert.deepEqual(await skopeo.tags('demo/app'), ['1.0'])
+  })
 
-  await skopeo.publish('hello-world:latest', 'demo/app:2.0')
-  await round()
-  assert.equal(await skopeo.digest('demo/app:2.0'), helloWorld().manifest.descriptor.digest)
+  await t.test('what is pushed to the cloud, moved and deleted there, is so on site after the next round', async () => {
+    await skopeo.publish('demo/app:1.0', 'demo/app:2.0')
+    await round()
+    assert.equal(await skopeo.digest('demo/app:2.0'), demoApp().manifest.descriptor.digest)
 
-  world.cloud?.contents.untag('demo/app', '2.0')
-  await round()
-  assert.deepEqual(await skopeo.tags('demo/app'), ['1.0'])
-  await assert.rejects(skopeo.digest('demo/app:2.0'), /manifest unknown/)
-})
+    await skopeo.publish('hello-world:latest', 'demo/app:2.0')
+    await round()
+    assert.equal(await skopeo.digest('demo/app:2.0'), helloWorld().manifest.descriptor.digest)
 
-test('a push on site is refused in words a client shows', async (t) => {
-  const journey = await startJourney(t)
-  if (!journey) return
-  const { skopeo, folder } = journey
-  await skopeo.pull('demo/app:1.0', join(folder, 'app:1.0'))
+    world.cloud?.contents.untag('demo/app', '2.0')
+    await round()
+    assert.deepEqual(await skopeo.tags('demo/app'), ['1.0'])
+    await assert.rejects(skopeo.digest('demo/app:2.0'), /manifest unknown/)
+  })
 
-  await assert.rejects(
-    skopeo.push(join(folder, 'app:1.0'), 'demo/app:mine'),
-    /denied: This operation is not allowed on this registry\./
-  )
-  assert.deepEqual(await skopeo.tags('demo/app'), ['1.0'])
-})
+  await t.test('pulls do not wait for a cloud that accepts and then says nothing', async () => {
+    const hanging = world.cloud!.faults.add({}, { kind: 'hang' })
+    const asked = world.cloud!.nextRequest({}, AbortSignal.timeout(60_000))
+    const syncing = world.invoke('sync')
+    await asked
 
-test('pulls go on when the cloud is gone, also after both modules were restarted without it', async (t) => {
-  const journey = await startJourney(t)
-  if (!journey) return
-  const { skopeo, world, folder } = journey
+    await skopeo.pull('demo/app:1.0', join(folder, 'meanwhile:1.0'))
 
-  await world.cloud?.stop()
-  await skopeo.pull('demo/app:1.0', join(folder, 'without:1.0'))
-  await Promise.all([world.registry.restart(), world.proxy.restart()])
-  await skopeo.pull('demo/app:1.0', join(folder, 'restarted:1.0'))
+    assert.equal(hanging.struck > 0, true, 'a round was waiting for the cloud all the while')
+    hanging.remove()
+    await Promise.all([world.cloud!.stop(), syncing])
+  })
 
-  assert.equal(await skopeo.digest('hello-world:latest'), helloWorld().manifest.descriptor.digest)
-})
+  await t.test('pulls go on when the cloud is gone, also after both modules were restarted without it', async () => {
+    await skopeo.pull('demo/app:1.0', join(folder, 'without:1.0'))
+    await Promise.all([world.registry.restart(), world.proxy.restart()])
+    await skopeo.pull('demo/app:1.0', join(folder, 'restarted:1.0'))
 
-test('pulls do not wait for a cloud that accepts and then says nothing', async (t) => {
-  const journey = await startJourney(t)
-  if (!journey) return
-  const { skopeo, world, folder } = journey
-  const hanging = world.cloud!.faults.add({}, { kind: 'hang' })
-  const asked = world.cloud!.nextRequest({}, AbortSignal.timeout(60_000))
-  const syncing = world.invoke('sync')
-  await asked
-
-  await skopeo.pull('demo/app:1.0', join(folder, 'meanwhile:1.0'))
-
-  assert.equal(hanging.struck > 0, true, 'a round was waiting for the cloud all the while')
-  hanging.remove()
-  await Promise.all([world.cloud!.stop(), syncing])
+    assert.equal(await skopeo.digest('hello-world:latest'), helloWorld().manifest.descriptor.digest)
+  })
 })
 
 test('after kill -9 in the middle of a round, all that was complete is served and nothing else', async (t) => {
