@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { childrenInForce } from '../modules/connected-registry/src/children-in-force.ts'
 import { mergeSettings, parseSettings } from '../modules/connected-registry/src/settings.ts'
+import { compileCache } from './simulators/module-process.ts'
 
 const root = join(import.meta.dirname, '..')
 const folder = join(root, 'nested-edge')
@@ -130,7 +131,7 @@ function expandAll(t: TestContext): readonly Manifest[] {
   const output = mkdtempSync(join(tmpdir(), 'nested-edge-'))
   t.after(() => rmSync(output, { recursive: true, force: true }))
   const program = join(root, 'scripts', 'deployment.ts')
-  const env = { PATH: process.env.PATH, ...variables }
+  const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...variables }
   const options = { cwd: root, env, encoding: 'utf8', timeout: 60_000 } as const
   const { status, stderr } = spawnSync(process.execPath, [program, 'nested-edge', '--output', output], options)
   assert.equal(status, 0, stderr)

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { requireTool } from '../fixtures/tools.ts'
-import { followProgram } from '../simulators/module-process.ts'
+import { compileCache, followProgram } from '../simulators/module-process.ts'
 import { ask } from './open-door.ts'
 
 const main = fileURLToPath(new URL('../../modules/api-proxy/src/main.ts', import.meta.url))
@@ -36,6 +36,7 @@ test('a registry that comes back under another address is found there, without a
   const { port } = first.address() as AddressInfo
   const env = {
     PATH: process.env.PATH ?? '',
+    NODE_COMPILE_CACHE: compileCache,
     API_PROXY_TLS: 'off',
     API_PROXY_HOST: '127.0.0.1',
     NGINX_DEFAULT_PORT: '0',

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { compileCache } from '../../simulators/module-process.ts'
 
 const root = join(import.meta.dirname, '..', '..', '..')
 const templates = ['deployment.template.json', 'deployment.debug.template.json']
@@ -154,7 +155,7 @@ function aProject(t: TestContext): string {
 
 function deploy(folder: string, arguments_: readonly string[], environment: Readonly<Record<string, string>>) {
   const program = join(root, 'scripts', 'deployment.ts')
-  const env = { PATH: process.env.PATH, ...environment }
+  const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...environment }
   return spawnSync(process.execPath, [program, ...arguments_], { cwd: folder, env, encoding: 'utf8', timeout: 60_000 })
 }
 
