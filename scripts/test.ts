@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { globSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { debianPackages, findTool, goPrograms, mustHave } from '../test/fixtures/tools.ts'
 import { compileCache } from '../test/simulators/module-process.ts'
+import { groupTests } from './test-groups.ts'
 
 // npm test [-- PART-OF-A-PATH... | --test-OPTION...]     every test but the long ones
 // npm run test:long [-- ...]                             the long ones, *.long.test.ts
@@ -56,8 +57,10 @@ function testFiles(): readonly string[] {
 }
 
 function runTests(boundSeconds: number): void {
+  const folder = mkdtempSync(join(tmpdir(), 'test-groups-'))
+  const given = options.long ? files : groupTests(root, files, folder)
   const limits = [`--test-timeout=${run.testTimeoutMs}`, `--test-concurrency=${run.concurrency}`]
-  const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...passedOn, ...files], {
+  const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...limits, ...passedOn, ...given], {
     cwd: root,
     // Hundreds of processes load the same sources: what one has compiled, the next takes as it is.
     env: { NODE_COMPILE_CACHE: compileCache, ...process.env, PATH: path },
@@ -72,6 +75,7 @@ function runTests(boundSeconds: number): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
   child.on('exit', (code) => {
     clearTimeout(overdue)
+    rmSync(folder, { recursive: true })
     process.exitCode = code ?? 1
   })
 }

@@ -5,7 +5,7 @@ import { after } from 'node:test'
 
 const made: string[] = []
 
-// After all tests of the file, when everything that was opened inside is closed.
+// After all tests of the process, when everything that was opened inside is closed.
 after(() => Promise.all(made.map((path) => rm(path, { recursive: true, force: true }))))
 
 export async function temporaryFolder(): Promise<string> {
