@@ -34,6 +34,12 @@ test('tags are listed to the last page', async (t) => {
   )
 })
 
+test('a tag on two pages, as where somebody pushes amid a list by offset, is one', async (t) => {
+  const pushedMeanwhile = inTurn(page(['c', 'b'], next('?offset=2')), page(['b', 'a']))
+
+  assert.deepEqual(await tagsOf(t, pushedMeanwhile), ['c', 'b', 'a'])
+})
+
 test('a repository whose tags are null has none', async (t) => {
   assert.deepEqual(await tagsOf(t, page(null)), [])
 })
