@@ -50,3 +50,24 @@ for (const kind of ['acr', 'plain'] as const)
     assert.deepEqual(await site.registry.tags.list(repository, tagsOf), ['1.0.0'])
     assert.equal(await site.tag(repository, '1.0.0'), digestOf(third))
   })
+
+test('a signature takes no place among the newest: it comes with its image', async (t) => {
+  let now = Date.now()
+  const { connection, cloud } = await openCloud(t, 'acr', [repository], { now: () => (now += 1000) })
+  const images = Object.entries({ '1.0': first, '1.1': second, '1.2': third })
+  for (const [tag, image] of images) {
+    cloud.contents.put(repository, image, tag)
+    cloud.contents.put(repository, signature, signatureTag(image))
+  }
+  const newestOf = (newest: number) => [[repository, { tags: { newest } }]] as const
+  const site = await openSite(t, connection, newestOf(2))
+  await site.sync()
+  const expected = ['1.1', '1.2', signatureTag(second), signatureTag(third)].sort()
+  assert.deepEqual(await site.registry.tags.list(repository, tagsOf), expected)
+
+  cloud.contents.put(repository, anImage({ seed: 'another' }), signatureTag(first))
+  await site.scope(newestOf(1))
+  await site.sync()
+
+  assert.deepEqual(await site.registry.tags.list(repository, tagsOf), ['1.2', signatureTag(third)])
+})

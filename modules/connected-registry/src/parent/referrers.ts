@@ -1,5 +1,6 @@
+import { referrersTag } from '../protocol/companion-tag.ts'
 import type { Descriptor } from '../protocol/descriptor.ts'
-import { algorithmOf, type Digest, hexOf } from '../protocol/digest.ts'
+import type { Digest } from '../protocol/digest.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import { essence, mediaTypes } from '../protocol/media-types.ts'
 import { type Answer, headerOf } from './answer.ts'
@@ -82,7 +83,7 @@ function saysUnsupported(error: unknown): boolean {
 // distribution-spec, "Referrers Tag Schema".
 async function fromFallbackTag(link: ParentLink, request: ReferrersRequest): Promise<readonly Descriptor[]> {
   const { repository, subject, signal } = request
-  const tag = `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`
+  const tag = referrersTag(subject)
   const stored = await getManifest(link, { repository, reference: { kind: 'tag', tag }, signal })
   return stored ? parseManifest(stored.bytes, stored.descriptor.mediaType).manifests : []
 }

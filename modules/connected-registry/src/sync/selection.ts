@@ -1,4 +1,5 @@
 import type { Mode } from '../access/authorize.ts'
+import { companionOf, referrersTag } from '../protocol/companion-tag.ts'
 import { type Digest, parseDigest } from '../protocol/digest.ts'
 import { parseManifest } from '../protocol/manifest.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -46,7 +47,7 @@ export async function companionsAmong(
 ): Promise<readonly string[]> {
   const companions = Array.from(names).filter((name) => companionOf(name) !== undefined)
   if (companions.length === 0) return []
-  const subjects = await reached(place, wanted)
+  const subjects = new Set(Array.from(await reached(place, wanted), referrersTag))
   return companions.filter((name) => subjects.has(companionOf(name)!))
 }
 
@@ -55,12 +56,6 @@ async function keptTags({ registry, repository, bases }: SelectionContext): Prom
   const kept = new Set([...bases.keys()].filter((reference) => !parseDigest(reference)))
   for await (const tag of tagsHere(registry, repository)) kept.add(tag)
   return kept
-}
-
-/** The manifest a tag is about, by its name. */
-function companionOf(tag: string): Digest | undefined {
-  const [, algorithm, hex] = /^(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]+)?$/.exec(tag) ?? []
-  return hex === undefined ? undefined : parseDigest(`${algorithm}:${hex}`)
 }
 
 /** With what is below these and about these, as far as it is here. A set is walked to its end also while it grows. */

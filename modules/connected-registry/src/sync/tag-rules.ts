@@ -1,4 +1,5 @@
 import semver from 'semver'
+import { companionOf } from '../protocol/companion-tag.ts'
 import { type LinearPattern, parseGlob, parseLinearPattern } from './linear-pattern.ts'
 import type { TagRules } from './scope-rules.ts'
 
@@ -29,7 +30,7 @@ export function createTagChoice({ globs, regex, semver: range, newest }: TagRule
   if (range !== undefined) tests.push((tag) => isInRange(tag, range))
   return (tags) => {
     const matching = tags.filter(({ name }) => tests.every((matches) => matches(name)))
-    const chosen = newest === undefined ? matching : newestOf(matching, newest, range !== undefined)
+    const chosen = newest === undefined ? matching : newestOf(matching.filter(isOwn), newest, range !== undefined)
     return new Set(chosen.map(({ name }) => name))
   }
 }
@@ -46,6 +47,11 @@ function anyOf(patterns: readonly LinearPattern[]): LinearPattern {
 function isInRange(tag: string, range: string): boolean {
   const version = semver.parse(tag)
   return version !== null && semver.satisfies(version, range)
+}
+
+/** What is said by a tag about an image comes with that: it is pushed after it, and must not take the place of another one. */
+function isOwn({ name }: ListedTag): boolean {
+  return companionOf(name) === undefined
 }
 
 function newestOf(tags: readonly ListedTag[], count: number, byVersion: boolean): readonly ListedTag[] {
