@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anImage } from '../fixtures/image-builder.ts'
 import { basicAuthorization, pushImage } from '../fixtures/push-image.ts'
-import type { Section } from '../simulators/edge-hub/twins.ts'
 import { anEdgeSite } from './edge-site.ts'
-import { aClient, below, childEntry, openLayer } from './layers.ts'
+import { aClient } from './layers.ts'
 import { client, type RunningApp, runApp } from './running-app.ts'
-import { aSimulatedDevice, moduleId } from './simulated-device.ts'
+import { moduleId } from './simulated-device.ts'
 
 const authorization = basicAuthorization(client.name, client.password)
 
@@ -48,30 +47,6 @@ test('edgeHub is told of what clients push, wherever it was meanwhile, and nothi
     settings: { notifications: number }
   }
   assert.equal(settings.notifications, 1)
-})
-
-test('a registry below another one is told by it what to notify of', async (t) => {
-  const entry = { name: 'layer4', password: 'Pa55word/below' }
-  const child = await childEntry(entry, { mode: 'ReadWrite', notifications: ['plant/a:*'] })
-  const top = await openLayer(t, {
-    settings: {
-      mode: 'ReadWrite',
-      repositories: ['plant/a', 'plant/b'],
-      clientTokens: [await aClient()],
-      children: [child]
-    }
-  })
-  const device = await aSimulatedDevice(t)
-  await device.hub.setDesired(moduleId, below(top.host, entry) as Section)
-  const app = await runApp(t, { edge: device.environment, settings: { clientTokens: undefined } })
-  await app.line(({ msg }) => msg === 'notifications in force')
-
-  await push(app, 'plant/b', '1.0')
-  await push(app, 'plant/a', '1.0')
-
-  const [message] = await device.hub.sent(1, t.signal)
-  const { target, connectedregistry } = JSON.parse(message!.body)
-  assert.deepEqual([target.repository, connectedregistry], ['plant/a', { name: 'layer4' }])
 })
 
 test('where there is no edgeHub to tell, the status says so', async (t) => {
