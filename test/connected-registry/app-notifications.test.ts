@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openSettingsSources } from '../../modules/connected-registry/src/settings-sources.ts'
 import { anImage } from '../fixtures/image-builder.ts'
 import { basicAuthorization, pushImage } from '../fixtures/push-image.ts'
 import { anEdgeSite } from './edge-site.ts'
@@ -55,4 +56,15 @@ test('where there is no edgeHub to tell, the status says so', async (t) => {
   const { statusDetails } = await app.status()
 
   assert.ok(statusDetails.some(({ code }) => code === 'NOTIFICATIONS_UNSENT'))
+})
+
+test('where a source was never right, nobody knows whether it has notifications, unless a later one says so', async (t) => {
+  const sources = await openSettingsSources({ settings: {}, settingsFile: undefined, environment: {} })
+  t.after(sources.close)
+  sources.takeParent({ notifications: ['demo'] })
+  assert.equal(sources.lacksNotifications, true)
+
+  sources.takeTwin({ notifications: [] })
+
+  assert.equal(sources.lacksNotifications, false)
 })

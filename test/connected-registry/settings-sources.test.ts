@@ -41,15 +41,6 @@ async function aFile(content: unknown): Promise<string> {
   return path
 }
 
-test('where a source was never right, nobody knows whether it has notifications, unless a later one says so', async (t) => {
-  const { sources } = await open(t, { settingsFile: await aFile({ notifications: ['demo'] }) })
-  assert.equal(sources.lacksNotifications, true)
-
-  sources.takeTwin({ notifications: [] })
-
-  assert.equal(sources.lacksNotifications, false)
-})
-
 test('the file wins over the environment and the twin over both, key by key', async (t) => {
   const settings = { repositories: ['environment'], logLevel: 'Debug', mode: 'ReadOnly' }
   const settingsFile = await aFile({ repositories: ['file'], sync: { schedule: '0 3 * * *', window: 'PT3H' } })
