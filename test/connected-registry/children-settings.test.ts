@@ -74,7 +74,6 @@ test('the sync token of a child has the rights of its mode in its repositories, 
 })
 
 const refusals: readonly (readonly [what: string, changes: object, problem: RegExp])[] = [
-  ['a ReadWrite child of a ReadOnly registry', { mode: 'ReadOnly' }, /Can't create the registry 'Layer4' with mode/],
   ['a child outside of our repositories', { repositories: ['other'] }, /repository demo\/\* is not among/],
   ['a client token that nobody knows', { clientTokens: [] }, /there is no client token line-1/],
   [
@@ -100,6 +99,18 @@ for (const [what, changes, problem] of refusals) {
     )
   })
 }
+
+test('a ReadWrite child of a ReadOnly registry signs in, and the status names it', () => {
+  const current = settingsOf({ mode: 'ReadOnly' })
+
+  const { tokens, refused } = childrenInForce(current)
+
+  assert.deepEqual(refused, [])
+  assert.ok(tokens.some(({ child }) => child === 'Layer4'))
+  const [detail] = settingsDetails({ current, problems: [], isIncomplete: false })
+  assert.equal(detail?.code, 'CHILD_READ_WRITE')
+  assert.match(detail?.description ?? '', /Can't create the registry 'Layer4' with mode 'ReadWrite'/)
+})
 
 test('what is wrong with a child refuses the document, and each problem says where it is', () => {
   const wrong = { ...layer4, name: 'abc', sync: { schedule: '0 3 * * *' }, children: [{ ...layer3, colour: 'blue' }] }

@@ -1,5 +1,5 @@
 import type { Token } from './access/tokens.ts'
-import { type Child, childProblems } from './children/child.ts'
+import { type Child, childProblems, modeProblem } from './children/child.ts'
 import { type ChildSettings, childOf, syncTokenOf, type TokensByName, unknownTokens } from './children-settings.ts'
 import type { Settings } from './settings.ts'
 
@@ -11,6 +11,8 @@ export interface ChildrenInForce {
   readonly tokens: readonly Token[]
   /** Why a child of the settings is none: it cannot sign in, and the others go on. */
   readonly refused: readonly { readonly name: string; readonly problem: string }[]
+  /** ReadWrite children of a ReadOnly registry: what is pushed there cannot go up. */
+  readonly heldBack: readonly { readonly name: string; readonly problem: string }[]
 }
 
 const made = new WeakMap<ChildrenPart, ChildrenInForce>()
@@ -23,12 +25,13 @@ export function childrenInForce(settings: ChildrenPart): ChildrenInForce {
 }
 
 function make({ connection, mode, repositories, clientTokens, children }: ChildrenPart): ChildrenInForce {
-  if (children.length === 0) return { children: [], tokens: clientTokens, refused: [] }
+  if (children.length === 0) return { children: [], tokens: clientTokens, refused: [], heldBack: [] }
+  const parent = { name: connection?.registryName, mode, repositories }
   const known: TokensByName = new Map(clientTokens.map((token) => [token.name, token]))
   const all = children.map((settings) => ({ settings, child: childOf(settings, known) }))
   const wrong = childProblems(
     all.map(({ child }) => child),
-    { name: connection?.registryName, mode, repositories }
+    parent
   )
   const names = new Set(clientTokens.map(({ name }) => name.toLowerCase()))
   const judged = all.map(({ settings, child }) => ({
@@ -40,7 +43,11 @@ function make({ connection, mode, repositories, clientTokens, children }: Childr
   return {
     children: good.map(({ child }) => child),
     tokens: [...clientTokens, ...good.map(({ settings }) => syncTokenOf(settings))],
-    refused: judged.flatMap(({ child, problem }) => (problem === undefined ? [] : [{ name: child.name, problem }]))
+    refused: judged.flatMap(({ child, problem }) => (problem === undefined ? [] : [{ name: child.name, problem }])),
+    heldBack: good.flatMap(({ child }) => {
+      const problem = modeProblem(child, parent)
+      return problem === undefined ? [] : [{ name: child.name, problem }]
+    })
   }
 }
 

@@ -153,6 +153,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
     current: () => childrenInForce(settings()).children,
     // Without a parent there is nothing that could still come.
     isSynced: () => settings().connection === undefined || firstSync.isComplete(settings().connection),
+    mode: () => settings().mode,
     ancestors: () => gateway.ancestors(),
     onChange: onChildren
   })
@@ -210,7 +211,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
       children.changed()
       const parent = parents.of(connection)
       engine.apply({ parent, patterns: repositories, schedule, mode })
-      gateway.apply({ parent, schedule, isUnconfigured: repositories.length === 0 })
+      gateway.apply({ parent, schedule, mode, isUnconfigured: repositories.length === 0 })
     },
     trust: parents.trust,
     traffic: traffic.total,

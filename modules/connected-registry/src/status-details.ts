@@ -20,9 +20,11 @@ export function settingsDetails({
     code: 'SETTINGS_REFUSED',
     description: `${source}: ${problem}`
   }))
-  for (const { name, problem } of childrenInForce(current).refused) {
+  const { refused, heldBack } = childrenInForce(current)
+  for (const { name, problem } of refused)
     details.push({ type: 'Settings', code: 'CHILD_REFUSED', description: `children: ${name}: ${problem}` })
-  }
+  for (const { name, problem } of heldBack)
+    details.push({ type: 'Settings', code: 'CHILD_READ_WRITE', description: `children: ${name}: ${problem}` })
   if (isIncomplete)
     details.push({
       type: 'Settings',

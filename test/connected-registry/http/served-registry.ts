@@ -99,6 +99,7 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     epoch: await loadEpoch(records, 'instance-1'),
     current: () => settings.children,
     isSynced: () => settings.isSynced,
+    mode: () => settings.mode,
     ancestors: () => ['above-1'],
     now: options.now
   })

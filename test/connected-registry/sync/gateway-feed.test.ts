@@ -48,7 +48,17 @@ async function aReader() {
   const instance = { instanceId: 'one', version: '1' }
   const engine = () => ({ sync: async () => undefined })
   const lastIteration = () => undefined
-  const reader = createFeedReader({ parent, instance, session, records, engine, lastIteration, waitSeconds: 0 })
+  const onChange = () => undefined
+  const reader = createFeedReader({
+    parent,
+    instance,
+    session,
+    records,
+    engine,
+    lastIteration,
+    onChange,
+    waitSeconds: 0
+  })
   return {
     reader,
     epoch,

@@ -24,12 +24,12 @@ export interface ParentOfChildren {
   readonly repositories: readonly RepositoryPattern[]
 }
 
-/** Why each of these cannot be a child of this registry; none where all can. The texts are ACR's where it has one. */
+/** Why each of these cannot be a child of this registry; none where all can. */
 export function childProblems(children: readonly Child[], parent: ParentOfChildren): ReadonlyMap<Child, string> {
   const problems = new Map<Child, string>()
   const taken = new Set(parent.name === undefined ? [] : [parent.name.toLowerCase()])
   for (const child of children) {
-    const problem = nameProblem(child, taken) ?? modeProblem(child, parent) ?? scopeProblem(child, parent)
+    const problem = nameProblem(child, taken) ?? scopeProblem(child, parent)
     if (problem !== undefined) problems.set(child, problem)
     for (const name of [child.name, ...child.descendants]) taken.add(name.toLowerCase())
   }
@@ -47,7 +47,11 @@ function nameProblem({ name, descendants }: Child, taken: ReadonlySet<string>): 
   return twice === undefined ? undefined : `the name '${twice}' is taken by another connected registry`
 }
 
-function modeProblem({ name, mode }: Child, parent: ParentOfChildren): string | undefined {
+/**
+ * A ReadWrite child of a ReadOnly registry, in ACR's words, where a mode never changes. Here it does, and it is no reason to leave the
+ * child without what comes from above: it goes on, and only what is pushed there is refused, as every write is.
+ */
+export function modeProblem({ name, mode }: Child, parent: ParentOfChildren): string | undefined {
   if (parent.mode === 'ReadWrite' || mode === 'ReadOnly') return undefined
   const above = parent.name === undefined ? 'parent' : `parent '${parent.name}'`
   return `Can't create the registry '${name}' with mode '${mode}' when the connected registry ${above} mode is '${parent.mode}'.`

@@ -6,7 +6,7 @@ import type { Changes } from '../registry/registry.ts'
 import type { Json, RecordStore } from '../storage/record-store.ts'
 import { encodeValue } from '../storage/record-values.ts'
 import { type Activation, createActivations } from './activations.ts'
-import type { Child } from './child.ts'
+import type { Child, ChildMode } from './child.ts'
 import type { ChildOverview, ChildReport } from './child-reports.ts'
 import type { Epoch } from './epoch.ts'
 import { createFeed, type FeedRequest } from './feed.ts'
@@ -17,6 +17,8 @@ export interface Children {
   readonly epoch: string
   /** This registry's own first sync is complete: what is absent here is absent above. */
   isSynced(): boolean
+  /** Of this registry: a ReadOnly one takes nothing from its children. */
+  mode(): ChildMode
   /** Undefined: no child of this registry. */
   find(name: string): Child | undefined
   /** Throws RegistryError ALREADY_ACTIVATED or DEACTIVATED. */
@@ -51,6 +53,7 @@ export interface ChildrenOptions {
   /** Those in force. A change is another list. */
   readonly current: () => readonly Child[]
   readonly isSynced: () => boolean
+  readonly mode: () => ChildMode
   /** The stores above this one, the nearest first. */
   readonly ancestors: () => readonly string[]
   /** A child was heard for the first time in a while, or said something else. */
@@ -63,7 +66,7 @@ export interface ChildrenOptions {
 const silenceMs = 3 * 60_000
 
 export function createChildren(options: ChildrenOptions): Children {
-  const { records, changes, epoch, current, isSynced, ancestors, onChange = () => {}, now = Date.now } = options
+  const { records, changes, epoch, current, isSynced, mode, ancestors, onChange = () => {}, now = Date.now } = options
   const activations = createActivations(records, () => new Date(now()))
   const feed = createFeed({ changes, epoch, now })
   const heard = new Map<string, Heard>()
@@ -102,6 +105,7 @@ export function createChildren(options: ChildrenOptions): Children {
       return epoch.current
     },
     isSynced,
+    mode,
     config,
     find: (name) => current().find((child) => isSameRegistry(child.name, name)),
     async activate(child, instance) {

@@ -11,6 +11,7 @@ export function createUnavailableChildren(): Children {
       return unavailable()
     },
     isSynced: unavailable,
+    mode: unavailable,
     find: unavailable,
     activate: async () => unavailable(),
     require: async () => unavailable(),

@@ -101,6 +101,7 @@ function headersOf(ctx: Context, children: Children): Headers {
   return {
     [gatewayHeaders.epoch]: children.epoch,
     [gatewayHeaders.initialSync]: String(children.isSynced()),
+    [gatewayHeaders.mode]: children.mode(),
     [gatewayHeaders.correlation]: correlationOf(ctx)
   }
 }

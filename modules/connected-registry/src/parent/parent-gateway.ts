@@ -30,6 +30,8 @@ export interface GatewayStanding {
   readonly epoch: string
   /** Its own first sync is complete. */
   readonly isSynced: boolean
+  /** It takes no change from anybody. Undefined: it did not say. */
+  readonly isReadOnly?: boolean | undefined
 }
 
 export interface Instance {
@@ -86,7 +88,9 @@ export function createParentGateway(link: ParentLink): ParentGateway {
   function hear(answer: Answer): void {
     const epoch = headerOf(answer, gatewayHeaders.epoch.toLowerCase())
     if (epoch === undefined || !epochText.test(epoch)) return
-    standing = { epoch, isSynced: headerOf(answer, gatewayHeaders.initialSync.toLowerCase()) === 'true' }
+    const mode = headerOf(answer, gatewayHeaders.mode.toLowerCase())
+    const isSynced = headerOf(answer, gatewayHeaders.initialSync.toLowerCase()) === 'true'
+    standing = { epoch, isSynced, ...(mode !== undefined && { isReadOnly: mode === 'ReadOnly' }) }
   }
 
   /** `read` sees what is no refusal. */

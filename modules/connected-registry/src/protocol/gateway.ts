@@ -4,12 +4,14 @@
 export const gatewayVersion = 1
 export const gatewayPath = '/acr/gateway/v1'
 
-/** On every answer of a gateway, and the last two on requests as well. */
+/** On every answer of a gateway; the last one on requests as well. */
 export const gatewayHeaders = {
   /** The id of the parent's store: in another one, what was agreed on counts for nothing. */
   epoch: 'X-Registry-Epoch',
   /** `true` once the parent's own first sync is complete: before that, what is absent there may still come. */
   initialSync: 'X-Registry-Initial-Sync',
+  /** `ReadOnly` where it takes no change from anybody; left out by earlier releases. */
+  mode: 'X-Registry-Mode',
   /** On requests: the child's instance id, which must be the activated one. */
   instance: 'X-Registry-Instance',
   correlation: 'X-Correlation-Id'

@@ -18,6 +18,8 @@ export interface FeedReaderOptions {
   readonly records: RecordStore
   readonly engine: () => Pick<SyncEngine, 'sync'>
   readonly lastIteration: () => IterationSummary | undefined
+  /** The parent became ReadOnly, or is so no more. */
+  readonly onChange: () => void
   readonly waitSeconds: number
 }
 
@@ -41,12 +43,13 @@ type FeedCursor = {
 }
 
 export function createFeedReader(options: FeedReaderOptions): FeedReader {
-  const { parent, instance, session, records, engine, lastIteration, waitSeconds } = options
+  const { parent, instance, session, records, engine, lastIteration, onChange, waitSeconds } = options
   const { gateway } = parent
   const name = `${parent.registryName.toLowerCase()} of ${parent.host}`
   let cursor: string | undefined
   let isRead = false
   let wasSynced: boolean | undefined
+  let wasReadOnly: boolean | undefined
   /** The last iteration that may leave something of it undone. Undefined: all that was told is done. */
   let undone: { readonly last: IterationSummary | undefined } | undefined
 
@@ -127,10 +130,15 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
       // Before what it tells is here and seen: who is put back to an older state meanwhile must not take it away again.
       if (news.repositories.size > 0) await keep({ ...(await stored()), heard: news.next })
       if (news.isConfigNew) await session.readConfig()
-      const { isSynced = false } = gateway.standing ?? {}
+      const { isSynced = false, isReadOnly } = gateway.standing ?? {}
+      // Until now it refused whatever was pushed here.
+      const isWritable = wasReadOnly === true && isReadOnly === false
+      if (isReadOnly !== wasReadOnly) onChange()
+      wasReadOnly = isReadOnly
       const isWhole = (isSynced && wasSynced === false) || news.repositories.size >= mostAtOnce
       wasSynced = isSynced
-      if (isWhole) await done(news.next, await engine().sync({ fresh: true }))
+      if (isWritable) await done(news.next, await engine().sync({ fresh: true, complete: true }))
+      else if (isWhole) await done(news.next, await engine().sync({ fresh: true }))
       else if (news.repositories.size > 0) await done(news.next, await engine().sync({ only: news.repositories }))
       else {
         cursor = news.next

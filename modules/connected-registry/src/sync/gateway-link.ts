@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Mode } from '../access/authorize.ts'
 import type { ChildReport } from '../children/child-reports.ts'
 import { type Clock, systemClock } from '../parent/clock.ts'
 import { ParentError } from '../parent/parent-error.ts'
@@ -8,9 +9,16 @@ import type { ParentRegistry } from '../parent/parent-registry.ts'
 import { messageLimits } from '../protocol/gateway.ts'
 import type { Changes } from '../registry/registry.ts'
 import type { RecordStore } from '../storage/record-store.ts'
+import { createBell } from './bell.ts'
 import type { SyncEngine } from './engine.ts'
 import { createFeedReader, type FeedReader } from './gateway-feed.ts'
-import { createGatewaySession, type GatewaySession, type KeptGateway, type SessionState } from './gateway-session.ts'
+import {
+  createGatewaySession,
+  type GatewaySession,
+  type KeptGateway,
+  modeDetails,
+  type SessionState
+} from './gateway-session.ts'
 import type { Outbound } from './outbound.ts'
 import { codeOf, describe } from './problems.ts'
 import { createPushUp } from './push-up.ts'
@@ -40,6 +48,7 @@ export interface GatewayLink {
 export interface GatewayWish {
   readonly parent: ParentRegistry | undefined
   readonly schedule: Schedule
+  readonly mode: Mode
   /** No repositories are known: the parent may be the one that names them, whatever the schedule says. */
   readonly isUnconfigured: boolean
 }
@@ -130,6 +139,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
       records,
       engine,
       lastIteration: () => board.read().last,
+      onChange,
       waitSeconds: Math.ceil(pauses.waitMs / 1000)
     })
     let isFollowing = false
@@ -249,7 +259,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
     confirm: async (signal) => current?.confirm(signal),
     isFollowing: () => current?.isFollowing() ?? false,
     isAwaited: () => current !== undefined && current.session.etag === undefined && current.session.state !== 'plain',
-    details: () => current?.session.details ?? [],
+    details: () => (current ? [...current.session.details, ...modeDetails(current.parent, wish?.mode)] : []),
     ancestors: () => current?.session.ancestors ?? [],
     changed: () => current?.ring(),
     async stop() {
@@ -275,26 +285,4 @@ interface Channel {
 
 function isRefusal(error: unknown): boolean {
   return error instanceof ParentError && (error.parentCode === 'NOT_ACTIVATED' || error.parentCode === 'DEACTIVATED')
-}
-
-/** Rung once, it is heard once, also by who listens later. */
-function createBell() {
-  let isRung = false
-  let hear: (() => void) | undefined
-  return {
-    ring() {
-      isRung = true
-      hear?.()
-    },
-    hush() {
-      isRung = false
-    },
-    async rungWithin(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-      const enough = new AbortController()
-      hear = () => enough.abort()
-      if (!isRung) await clock.sleep(ms, AbortSignal.any([signal, enough.signal])).catch(() => signal.throwIfAborted())
-      hear = undefined
-      isRung = false
-    }
-  }
 }

@@ -1,4 +1,5 @@
 import type { Log } from '@connected-registry/edge-module/log.ts'
+import type { Mode } from '../access/authorize.ts'
 import type { Clock } from '../parent/clock.ts'
 import { ParentError } from '../parent/parent-error.ts'
 import type { GatewayConfig, Instance } from '../parent/parent-gateway.ts'
@@ -181,6 +182,13 @@ export class SyncBarredError extends Error {
 function loopDetail(host: string): NewDetail {
   const description = `${host} has this registry above itself: nothing is synced`
   return { type: statusCodes.PARENT_LOOP.type, code: 'PARENT_LOOP', description }
+}
+
+/** What clients push is refused there, and asked about again once that is over. */
+export function modeDetails({ gateway, host }: ParentRegistry, mode: Mode | undefined): readonly NewDetail[] {
+  if (mode !== 'ReadWrite' || !gateway.standing?.isReadOnly) return []
+  const description = `${host} is ReadOnly: what is pushed here stays here until it is ReadWrite`
+  return [{ type: 'Parent', code: 'PARENT_READ_ONLY', description }]
 }
 
 function refusalDetail(error: unknown): NewDetail {

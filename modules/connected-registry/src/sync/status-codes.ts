@@ -80,6 +80,11 @@ export const statusCodes = {
     'the parent refused what a client changed; while both sides and the connection string stay the same it is asked again once a day',
     "its quota, locks and the sync token's rights; then a day, or `resync`"
   ),
+  PARENT_READ_ONLY: cause(
+    'Parent',
+    'the parent is ReadOnly and this registry is ReadWrite: what is pushed here stays here',
+    '`mode` ReadWrite at the parent, then it goes up by itself; or ReadOnly here'
+  ),
   PARENT_SHRUNK: cause(
     'Parent',
     'the parent shows less than half of what it had; nothing is removed before a second look',
@@ -165,6 +170,11 @@ export const statusCodes = {
     'Settings',
     '`client-ca.crt` cannot be used: the former one stays in force; without one no client certificate is valid, or nobody is asked for one',
     'the file'
+  ),
+  CHILD_READ_WRITE: cause(
+    'Settings',
+    'a child registry is ReadWrite and this one is ReadOnly: what is pushed there is kept there and refused here',
+    '`mode` ReadWrite here, or ReadOnly there'
   ),
   CHILD_REFUSED: cause('Settings', 'a child registry is not as its settings must be', 'as the description says'),
   NO_PARENT: cause('Settings', 'no connection string is set, or it was refused', 'set `connectionString`'),
