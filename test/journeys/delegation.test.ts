@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setInterval as every } from 'node:timers/promises'
 import { basicAuthorization } from '../fixtures/push-image.ts'
 import type { World } from '../simulators/world.ts'
-import { type Journey, startJourney } from './journey.ts'
+import { inParts, type Journey, startJourney } from './journey.ts'
 
 const reader = {
   name: 'site-reader',
@@ -21,30 +21,59 @@ async function startDelegating(t: Parameters<typeof startJourney>[0]): Promise<J
   return journey
 }
 
-test('a token of the cloud that nobody configured works on site, without the cloud, until the cloud takes it back', async (t) => {
+// One device for both: to start it costs more than what it is asked.
+test('a device asks its cloud about tokens that nobody configured', inParts, async (t) => {
   const journey = await startDelegating(t)
   if (!journey) return
   const { skopeo, world, folder } = journey
 
-  await skopeo.login()
-  await skopeo.pull('demo/app:1.0', join(folder, 'online:1.0'))
+  await t.test('while the cloud hangs, names that are known are let in, and others are told to try again', async () => {
+    await skopeo.login()
+    const { promise: over, resolve: goOn } = Promise.withResolvers<void>()
+    world.cloud!.tokens.set({ ...reader, name: 'site-later' })
+    const hanging = world.cloud!.faults.add({}, { kind: 'hang', until: over })
 
-  await world.cloud!.stop()
-  await skopeo.login()
-  await skopeo.pull('demo/app:1.0', join(folder, 'offline:1.0'))
+    await skopeo.pull('demo/app:1.0', join(folder, 'hung:1.0'))
+    const { status, text } = await tokenOf(world, 'site-later')
+    assert.equal(status, 429)
+    assert.match(text, /the parent is being asked whether this token is valid: try again/)
+    await skopeo.login()
+    assert.equal(hanging.struck > 0, true)
 
-  await Promise.all([world.registry.restart(), world.proxy.restart()])
-  await skopeo.login()
-  await skopeo.pull('demo/app:1.0', join(folder, 'restarted:1.0'))
-  await skopeo.pull('hello-world:latest', join(folder, 'never-pulled:1.0'))
+    const proved = world.registry.line(
+      ({ msg, token }) => /proved by the parent/.test(msg) && token === 'site-later',
+      patience()
+    )
+    goOn()
+    hanging.remove()
+    await proved
+    assert.equal((await tokenOf(world, 'site-later')).status, 200)
+  })
 
-  world.cloud!.tokens.remove(reader.name)
-  await skopeo.login()
-  // Used a moment ago: it may be taken back as soon as the cloud answers.
-  await world.cloud!.start()
-  await roundsUntilLogged(journey, 'client token revoked by the parent')
-  await assert.rejects(skopeo.login(), /unauthorized|401|invalid username/i)
-  await assert.rejects(skopeo.digest('demo/app:1.0'), /unauthorized|401|invalid username/i)
+  await t.test(
+    'a token of the cloud that nobody configured works on site, without the cloud, until the cloud takes it back',
+    async () => {
+      await skopeo.login()
+      await skopeo.pull('demo/app:1.0', join(folder, 'online:1.0'))
+
+      await world.cloud!.stop()
+      await skopeo.login()
+      await skopeo.pull('demo/app:1.0', join(folder, 'offline:1.0'))
+
+      await Promise.all([world.registry.restart(), world.proxy.restart()])
+      await skopeo.login()
+      await skopeo.pull('demo/app:1.0', join(folder, 'restarted:1.0'))
+      await skopeo.pull('hello-world:latest', join(folder, 'never-pulled:1.0'))
+
+      world.cloud!.tokens.remove(reader.name)
+      await skopeo.login()
+      // Used a moment ago: it may be taken back as soon as the cloud answers.
+      await world.cloud!.start()
+      await roundsUntilLogged(journey, 'client token revoked by the parent')
+      await assert.rejects(skopeo.login(), /unauthorized|401|invalid username/i)
+      await assert.rejects(skopeo.digest('demo/app:1.0'), /unauthorized|401|invalid username/i)
+    }
+  )
 })
 
 test('a token that was proved outlives a kill of the module right after its first login', async (t) => {
@@ -58,32 +87,6 @@ test('a token that was proved outlives a kill of the module right after its firs
   await world.registry.start()
 
   await skopeo.login()
-})
-
-test('while the cloud hangs, names that are known are let in, and others are told to try again', async (t) => {
-  const journey = await startDelegating(t)
-  if (!journey) return
-  const { skopeo, world, folder } = journey
-  await skopeo.login()
-  const { promise: over, resolve: goOn } = Promise.withResolvers<void>()
-  world.cloud!.tokens.set({ ...reader, name: 'site-later' })
-  const hanging = world.cloud!.faults.add({}, { kind: 'hang', until: over })
-
-  await skopeo.pull('demo/app:1.0', join(folder, 'hung:1.0'))
-  const { status, text } = await tokenOf(world, 'site-later')
-  assert.equal(status, 429)
-  assert.match(text, /the parent is being asked whether this token is valid: try again/)
-  await skopeo.login()
-  assert.equal(hanging.struck > 0, true)
-
-  const proved = world.registry.line(
-    ({ msg, token }) => /proved by the parent/.test(msg) && token === 'site-later',
-    patience()
-  )
-  goOn()
-  hanging.remove()
-  await proved
-  assert.equal((await tokenOf(world, 'site-later')).status, 200)
 })
 
 async function tokenOf(world: World, name: string) {

@@ -24,6 +24,8 @@ export interface RoundSummary {
   readonly removed: number
 }
 
+/** Of a journey in several parts: it takes as long as they do together. */
+export const inParts = { timeout: 300_000 } as const
 export const demoRepositories = ['hello-world', 'demo/app']
 
 /** Undefined: there is no skopeo here, and the test is skipped. The first round has ended when it resolves. */

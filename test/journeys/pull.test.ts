@@ -5,11 +5,11 @@ import { test } from 'node:test'
 import { setInterval as every } from 'node:timers/promises'
 import { demoApp, demoAppSbom, helloMessage, helloWorld } from '../fixtures/demo-images.ts'
 import { anImage } from '../fixtures/image-builder.ts'
-import { type Journey, startJourney } from './journey.ts'
+import { inParts, type Journey, startJourney } from './journey.ts'
 import { runImage } from './podman.ts'
 
 // One device for all of them: to start it costs more than what it is asked.
-test('a device serves what its cloud holds, also when that hangs and when it is gone', async (t) => {
+test('a device serves what its cloud holds, also when that hangs and when it is gone', inParts, async (t) => {
   const journey = await startJourney(t)
   if (!journey) return
   const { skopeo, folder, round, world } = journey

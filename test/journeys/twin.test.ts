@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { demoApp, helloWorld } from '../fixtures/demo-images.ts'
 import type { World } from '../simulators/world.ts'
-import { demoRepositories, settingsInForce, startJourney } from './journey.ts'
+import { demoRepositories, inParts, settingsInForce, startJourney } from './journey.ts'
 
 const patience = () => AbortSignal.timeout(60_000)
 
@@ -13,7 +13,7 @@ async function setRepositories(world: World, repositories: readonly string[]): P
 }
 
 // One device for all of them: to start it costs more than what it is told.
-test('what the twin says of the repositories is so', async (t) => {
+test('what the twin says of the repositories is so', inParts, async (t) => {
   const journey = await startJourney(t, { repositories: ['hello-world'] })
   if (!journey) return
   const { skopeo, world, round } = journey
