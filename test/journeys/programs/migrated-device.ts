@@ -114,4 +114,8 @@ function ownFolders(): void {
     const options = `lowerdir=/${name},upperdir=${upper},workdir=${work}`
     execFileSync('mount', ['-t', 'overlay', '-o', options, 'overlay', `/${name}`])
   }
+  // Others' skopeo writes its cache meanwhile: the copy that an overlay makes of such a file may be torn.
+  const cache = '/var/lib/containers/cache'
+  mkdirSync(cache, { recursive: true })
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', cache])
 }
