@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { anImage, type BuiltImage } from '../../fixtures/image-builder.ts'
+import { anImage, anIndex, type BuiltImage } from '../../fixtures/image-builder.ts'
 import { serverError } from '../../simulators/cloud-registry/faults.ts'
 import { openCloud } from './parents.ts'
 import { openSite } from './site.ts'
@@ -24,6 +24,21 @@ test('a signature stays here while the tag of its image cannot be read above', a
 
   assert.deepEqual([result, removed], ['Failed', 0])
   assert.deepEqual(await site.registry.tags.list(repository, tagsOf), ['1.0.0', '1.1.0', signatureTag(first)])
+})
+
+test('a signature of what is below an image, which cannot be read in the round that brings that, is told of', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'plain', [repository])
+  cloud.contents.put(repository, anIndex([first, second]), '1.0.0')
+  cloud.contents.put(repository, signature, signatureTag(second))
+  const rule = cloud.faults.add({ path: /manifests\/sha256-/ }, serverError(500))
+  const site = await openSite(t, connection, versionOne)
+
+  const { result } = await site.sync()
+
+  assert.deepEqual([result, site.codes()], ['Failed', ['SERVER_ERROR']])
+  rule.remove()
+  assert.equal((await site.sync()).result, 'Succeeded')
+  assert.deepEqual(await site.registry.tags.list(repository, tagsOf), ['1.0.0', signatureTag(second)])
 })
 
 for (const kind of ['acr', 'plain'] as const)

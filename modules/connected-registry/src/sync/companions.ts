@@ -12,17 +12,22 @@ export interface CompanionsOptions {
   readonly signal: AbortSignal
 }
 
+export interface BroughtCompanions extends Pick<ParentView, 'unknown'> {
+  readonly failed: readonly FailedStep[]
+}
+
+export const noCompanions: BroughtCompanions = { failed: [], unknown: new Map() }
+
 /**
  * Brings the tags about manifests that were not here when the rules chose: only now it is known what is below an image that arrived.
- * Resolves to the steps that failed.
  */
 export async function bringCompanions(
   context: RepositoryContext,
   { facts, selection, executing, signal }: CompanionsOptions
-): Promise<readonly FailedStep[]> {
+): Promise<BroughtCompanions> {
   const { repository: name, view } = facts
   const names = await selection.companions(view.unwanted, view.tags.values())
-  if (names.length === 0) return []
+  if (names.length === 0) return noCompanions
   const found = await namedBy(context, { name, view, names, signal })
   const late = { ...view, ...found, digests: undefined, unwanted: new Set<string>() }
   const [bases, outbound] = [only(facts.bases, names), only(facts.outbound, names)]
@@ -31,7 +36,7 @@ export async function bringCompanions(
     { ...context, wants },
     { ...facts, bases, outbound, view: late, asked: new Map() }
   )
-  return carryOut(context, executing, steps, signal)
+  return { failed: await carryOut(context, executing, steps, signal), unknown: found.unknown }
 }
 
 function only<T>(known: ReadonlyMap<string, T>, names: readonly string[]): ReadonlyMap<string, T> {

@@ -6,7 +6,7 @@ import { showsAbsence } from './absence.ts'
 import { askAboutChanges } from './ask-above.ts'
 import { together } from './batches.ts'
 import { carryOut, type FailedStep } from './carry-out.ts'
-import { bringCompanions } from './companions.ts'
+import { bringCompanions, noCompanions } from './companions.ts'
 import type { CopyJob } from './copy.ts'
 import type { ExecuteContext } from './execute.ts'
 import { settleReferrers } from './late-referrers.ts'
@@ -86,14 +86,16 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   const executing = executeContext(context, name, { job, epoch, wants, listsDigests, signal })
   const carried = await carryOut(context, executing, steps, signal)
   const companions =
-    view && selection && (await bringCompanions(context, { facts: { ...facts, view }, selection, executing, signal }))
-  const failed = [...carried, ...(companions ?? [])]
+    view && selection
+      ? await bringCompanions(context, { facts: { ...facts, view }, selection, executing, signal })
+      : noCompanions
+  const failed = [...carried, ...companions.failed]
   if (rules && mode === 'ReadOnly') await forgetDigests(context, name, agreed)
   const referrers = view ? await settleReferrers(context, name, view, job, signal) : job.broken
   if (unknown && agreed.size > 0) throw unknown
 
   const failures = [...detailsOf(name, failed), ...referrers, ...asked.details]
-  const details = [...unknownTags(name, view), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
+  const details = [...unknownTags(name, view, companions), ...(believed ? [] : [shrunkDetail(name)]), ...failures]
   const listing = view?.listing
   const isSettled = details.length === 0 && isAbsenceKnown
   if (listing && isSettled) await bases.saveLooked(name, listing.looked)
@@ -242,8 +244,9 @@ function detailsOf(name: string, failed: readonly FailedStep[]): readonly NewDet
   return [...details.filter(({ code }) => code !== 'DiskError'), { ...first.detail, description }]
 }
 
-function unknownTags(name: string, view: ParentView | undefined): NewDetail[] {
-  return Array.from(view?.unknown ?? [], ([tag, reason]) =>
+function unknownTags(name: string, view: ParentView | undefined, companions: Pick<ParentView, 'unknown'>): NewDetail[] {
+  const unknown = [...(view?.unknown ?? []), ...companions.unknown]
+  return unknown.map(([tag, reason]) =>
     reason === undefined
       ? {
           type: 'Content',
