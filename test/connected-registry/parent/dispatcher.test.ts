@@ -119,6 +119,9 @@ test('an answer that drips is left when its whole time is over, but content may 
 
   await assert.rejects(dispatcher.request(get(server.url, t.signal), read), { code: 'TIMEOUT' })
   assert.equal(await dispatcher.request({ ...get(server.url, t.signal), endless: true }, read), '......')
+  // What is long of an upload is what goes up.
+  const upload = { ...get(server.url, t.signal), method: 'PUT', endless: true, body: Buffer.from('content') } as const
+  await assert.rejects(dispatcher.request(upload, read), { code: 'TIMEOUT' })
 })
 
 test('a parent that is not there opens the breaker, which answers at once until a probe succeeds', async (t) => {

@@ -40,7 +40,7 @@ export interface ParentRequest {
   readonly once?: boolean
   /** What the parent needs for its answer beside the time that every answer may take. */
   readonly workMs?: number
-  /** The answer is content that may take hours: only its idle time is limited, unless it is a refusal. */
+  /** Content that may take hours, a body of ours or the answer: only its idle time is limited. A refusal is no content. */
   readonly endless?: boolean
 }
 
@@ -209,7 +209,7 @@ function bodyToSend(body: ParentRequest['body'], admit: (bytes: number) => Promi
 
 /**
  * Content may take hours. What comes in its place, such as a refusal, has the time of any other answer, and so has what comes
- * before it: a parent may send interim answers (1xx) without an end. A body of ours is sent first.
+ * before it: a parent may send interim answers (1xx) without an end. A body of ours is sent first, and what is said to it is short.
  */
 function createDeadline(answerMs: number, { endless = false, body }: ParentRequest) {
   const late = new AbortController()
@@ -223,7 +223,7 @@ function createDeadline(answerMs: number, { endless = false, body }: ParentReque
   const begin = (status: number) => {
     if (!endless) return
     end()
-    if (status >= 300) start()
+    if (body || status >= 300) start()
   }
   return { deadline: late.signal, begin, end }
 }
