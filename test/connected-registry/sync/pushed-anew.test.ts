@@ -139,7 +139,8 @@ test('acr: a digest is not deleted above with a tag that was put on it again the
   await assertRest(site)
 })
 
-test('acr: what is deleted and pushed again above while a round sends other things stays, and comes back', async (t) => {
+/** A round that is to delete `first` above; `change` happens there while it sends another image. */
+async function amidSending(t: TestContext, change: (parent: TestParent) => unknown) {
   const { parent, site } = (await openPair(t, 'acr'))!
   const cloud = parent.cloud!
   await remove(site)
@@ -147,14 +148,20 @@ test('acr: what is deleted and pushed again above while a round sends other thin
   const pushing = { method: 'PUT', path: /manifests\/v3$/ }
   const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
   cloud.faults.add(pushing, { kind: 'hang', until }, { times: 1 })
-
   const asked = cloud.nextRequest(pushing, t.signal)
   const round = site.sync()
   await asked
-  await parent.remove(repository, digestOf(first))
-  await parent.put(repository, first, 'v1')
+  await change(parent)
   goOn()
   await round
+  return { parent, site }
+}
+
+test('acr: what is deleted and pushed again above while a round sends other things stays, and comes back', async (t) => {
+  const { parent, site } = await amidSending(t, async (above) => {
+    await above.remove(repository, digestOf(first))
+    await above.put(repository, first, 'v1')
+  })
 
   for (const side of [parent, site]) assert.equal(await side.tag(repository, 'v1'), digestOf(first))
   await site.sync()
@@ -162,20 +169,9 @@ test('acr: what is deleted and pushed again above while a round sends other thin
 })
 
 test('acr: a digest that gets a tag above while a round sends other things is not deleted there, and comes back', async (t) => {
-  const { parent, site } = (await openPair(t, 'acr'))!
-  const cloud = parent.cloud!
-  await remove(site)
-  await site.push(repository, third, 'v3')
-  const pushing = { method: 'PUT', path: /manifests\/v3$/ }
-  const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
-  cloud.faults.add(pushing, { kind: 'hang', until }, { times: 1 })
-
-  const asked = cloud.nextRequest(pushing, t.signal)
-  const round = site.sync()
-  await asked
-  cloud.contents.tag(repository, 'wanted', digestOf(first))
-  goOn()
-  await round
+  const { parent, site } = await amidSending(t, ({ cloud }) =>
+    cloud!.contents.tag(repository, 'wanted', digestOf(first))
+  )
   await site.sync()
 
   for (const side of [parent, site]) assert.equal(await side.tag(repository, 'wanted'), digestOf(first))
