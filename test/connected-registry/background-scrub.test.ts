@@ -72,6 +72,31 @@ test('damage is told and set aside', async () => {
   assert.deepEqual([...options.store.blobs.quarantined], [digest])
 })
 
+test('it tells when it last came to its end, over restarts, and what it found since the start', async (t) => {
+  const { options, state } = await aStore()
+  state.damaged = true
+  const done = Promise.withResolvers<void>()
+  let looks = 0
+  const running = startBackgroundScrub({
+    ...options,
+    async untilNextLook(signal) {
+      if (++looks === 1) return
+      done.resolve()
+      await pause(60_000, undefined, { signal })
+    }
+  })
+  t.after(() => running.stop())
+  assert.deepEqual(await running.status(), { damaged: 0 })
+
+  await done.promise
+
+  assert.deepEqual(await running.status(), { damaged: 1, lastEndedAt: new Date(state.time) })
+  assert.equal(state.told, 1)
+  const restarted = startBackgroundScrub(options)
+  t.after(() => restarted.stop())
+  assert.deepEqual(await restarted.status(), { damaged: 0, lastEndedAt: new Date(state.time) })
+})
+
 test('a look that fails is not the last one', { timeout: 60_000 }, async (t) => {
   const { options, state } = await aStore()
   const { records, blobs } = options.store

@@ -72,6 +72,31 @@ test('a run that fails says why, until one succeeds', async (t) => {
   assert.equal(schedule.status().lastProblem, undefined)
 })
 
+test('runs and what they removed are counted, dry ones are not', async (t) => {
+  let fails = false
+  const { schedule } = openSchedule(t, async ({ dryRun = false }) => {
+    if (fails) throw new Error('the disk is gone')
+    return {
+      ...empty,
+      dryRun,
+      manifestsRemoved: 1,
+      linksRemoved: 2,
+      blobsRemoved: 3,
+      bytesFreed: 4,
+      manifestBytesRemoved: 5
+    }
+  })
+
+  await schedule.collect({ dryRun: true })
+  await schedule.collect()
+  await schedule.collect()
+  fails = true
+  await assert.rejects(schedule.collect())
+
+  const removed = { manifestsRemoved: 2, linksRemoved: 4, blobsRemoved: 6, bytesFreed: 8, manifestBytesRemoved: 10 }
+  assert.deepEqual(schedule.totals(), { succeeded: 2, failed: 1, ...removed })
+})
+
 test('a stop ends the run under way, and waits for its end', async (t) => {
   const begun = Promise.withResolvers<void>()
   let ended = false

@@ -20,14 +20,35 @@ export interface BackgroundScrubOptions {
   readonly untilNextLook?: (signal: AbortSignal) => Promise<void>
 }
 
+export interface BackgroundScrub {
+  status(): Promise<ScrubStatus>
+  stop(): Promise<void>
+}
+
+export interface ScrubStatus {
+  /** When a run came to its end; over restarts. */
+  readonly lastEndedAt?: Date
+  /** Contents since the start. */
+  readonly damaged: number
+}
+
 /** Reads all content once a week while the registry serves; goes on after a restart or a failure where it was. */
-export function startBackgroundScrub(options: BackgroundScrubOptions): { stop(): Promise<void> } {
+export function startBackgroundScrub(options: BackgroundScrubOptions): BackgroundScrub {
   const stopping = new AbortController()
   const { signal } = stopping
-  const ended = scrubAgain(options, signal).catch((error: unknown) => {
+  let damaged = 0
+  const onDamage = () => {
+    damaged += 1
+    options.onDamage()
+  }
+  const ended = scrubAgain({ ...options, onDamage }, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error
   })
   return {
+    async status() {
+      const last = await lastRun(options.store.records)
+      return { damaged, ...(Number.isFinite(last) && { lastEndedAt: new Date(last) }) }
+    },
     stop() {
       stopping.abort()
       return ended

@@ -11,6 +11,7 @@ export interface GarbageSchedule {
   /** A run now, also where none is scheduled. Rejects where it fails or is stopped. */
   collect(options?: { readonly dryRun?: boolean }): Promise<GarbageReport>
   status(): GarbageStatus
+  totals(): GarbageTotals
   /** Ends a run under way between two removals. */
   stop(): Promise<void>
 }
@@ -22,6 +23,14 @@ export interface GarbageStatus {
   /** RFC 3339, UTC. Undefined: none is scheduled. */
   readonly next?: string
 }
+
+/** Of all runs since the start, without dry ones. */
+export interface GarbageTotals extends Pick<GarbageReport, (typeof counted)[number]> {
+  readonly succeeded: number
+  readonly failed: number
+}
+
+const counted = ['manifestsRemoved', 'linksRemoved', 'blobsRemoved', 'bytesFreed', 'manifestBytesRemoved'] as const
 
 export interface GarbageScheduleDeps {
   readonly garbage: Garbage
@@ -38,6 +47,15 @@ export function createGarbageSchedule(deps: GarbageScheduleDeps): GarbageSchedul
   let last: GarbageStatus['last']
   let lastProblem: string | undefined
   let running: Promise<unknown> = Promise.resolve()
+  const totals = {
+    succeeded: 0,
+    failed: 0,
+    manifestsRemoved: 0,
+    linksRemoved: 0,
+    blobsRemoved: 0,
+    bytesFreed: 0,
+    manifestBytesRemoved: 0
+  }
 
   async function run(dryRun: boolean): Promise<GarbageReport> {
     try {
@@ -47,6 +65,7 @@ export function createGarbageSchedule(deps: GarbageScheduleDeps): GarbageSchedul
     } catch (error) {
       if (!stopping.signal.aborted) {
         lastProblem = describe(error)
+        totals.failed += 1
         log.error({ code: codeOf(error), reason: lastProblem }, 'garbage not collected')
         onChange()
       }
@@ -57,6 +76,8 @@ export function createGarbageSchedule(deps: GarbageScheduleDeps): GarbageSchedul
   function note(report: GarbageReport): void {
     last = { ...report, endedAt: now().toISOString() }
     lastProblem = undefined
+    totals.succeeded += 1
+    for (const key of counted) totals[key] += report[key]
     const { manifestsRemoved, linksRemoved, blobsRemoved, bytesFreed } = report
     const removed = manifestsRemoved + linksRemoved + blobsRemoved
     log[removed > 0 ? 'info' : 'debug'](
@@ -81,6 +102,7 @@ export function createGarbageSchedule(deps: GarbageScheduleDeps): GarbageSchedul
       job = enabled ? new Cron(cron, { ...cronOptions, unref: true }, tick) : undefined
     },
     collect: ({ dryRun = false } = {}) => collect(dryRun),
+    totals: () => ({ ...totals }),
     status: () => ({ last, lastProblem, next: job?.nextRun()?.toISOString() }),
     async stop() {
       stopping.abort(new Error('the module stops'))

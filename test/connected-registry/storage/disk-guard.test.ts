@@ -64,6 +64,19 @@ test('on a nearly full disk nothing comes in, everything can be read and removed
   assert.equal(problems.at(-1), undefined)
 })
 
+test('how much room there is, is known as of the last look', async () => {
+  const { disk, guard } = aDisk(5000 * mib)
+  assert.equal(guard.room, undefined)
+
+  await guard.look()
+  assert.deepEqual(guard.room, { free: 5000 * mib, reserve: 1024 * mib, quota: undefined })
+  disk.freeBytes = 10 * mib
+  guard.setQuota(7)
+  await guard.look()
+
+  assert.deepEqual(guard.room, { free: 10 * mib, reserve: 1024 * mib, quota: 7 })
+})
+
 test('a disk that stays nearly full is one problem, however much of it is free at each look', async () => {
   const { disk, guard } = aDisk(5000 * mib)
   let told = 0

@@ -31,6 +31,27 @@ test('an iteration under way tells how fast it is, and when it will be done', ()
   })
 })
 
+test('iterations and what they brought are counted from the start on, with the one under way', () => {
+  const board = createStatusBoard(createManualClock('2024-05-01T00:00:00Z').now)
+  const outcome = { correlationId: 'one', reached: true, details: [] }
+  for (const result of ['Succeeded', 'Failed', 'Succeeded', 'Aborted'] as const) {
+    board.started('one')
+    board.arrived({ artifacts: 1, bytes: 100 })
+    board.sent({ artifacts: 2, bytes: 20 })
+    board.removed()
+    board.ended(result, outcome)
+  }
+  board.started('one')
+  board.arrived({ bytes: 7 })
+
+  assert.deepEqual(board.totals(), {
+    iterations: { Succeeded: 2, Failed: 1, Aborted: 1 },
+    arrived: { artifacts: 4, bytes: 407 },
+    sent: { artifacts: 8, bytes: 80 },
+    removed: 4
+  })
+})
+
 test('where nothing comes, no end is promised', () => {
   const clock = createManualClock('2024-05-01T00:00:00Z')
   const board = createStatusBoard(clock.now)

@@ -9,6 +9,8 @@ export interface DiskGuard {
   look(): Promise<void>
   /** Why nothing is admitted, as of the last look. */
   readonly problem: string | undefined
+  /** As of the last look; undefined: there was none that told. */
+  readonly room: DiskRoom | undefined
   /** Bytes that content may take; undefined: as many as there are. What is there already stays, however much it is. */
   setQuota(bytes: number | undefined): void
   /** Bytes that one kind of content takes, those that are arriving included; asked for only where there is a quota. */
@@ -16,6 +18,15 @@ export interface DiskGuard {
   /** Called when a problem comes, changes or goes. */
   onChange(listener: () => void): void
   close(): void
+}
+
+/** In bytes. */
+export interface DiskRoom {
+  readonly free: number
+  /** Nothing is admitted where less is free. */
+  readonly reserve: number
+  /** Undefined: none is set. */
+  readonly quota: number | undefined
 }
 
 export interface DiskGuardOptions {
@@ -45,6 +56,7 @@ export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
   const usages: (() => Promise<number>)[] = []
   let quota: number | undefined
   let failure: StoreError | undefined
+  let seen: { readonly free: number; readonly reserve: number } | undefined
   let looking: { readonly since: number; readonly done: Promise<void> } | undefined
   let tell: () => void = () => {}
   const timer = everyMs > 0 ? setInterval(() => look().catch(conclude), everyMs).unref() : undefined
@@ -53,6 +65,7 @@ export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
     const { blocks, bavail, bsize } = await figuresOf(path)
     const kept = Math.max(blocks * bsize * reserve.part, reserve.leastBytes)
     const free = bavail * bsize
+    seen = { free, reserve: Math.ceil(kept) }
     if (free < kept) return conclude(refusal('ENOSPC', `the disk is nearly full: less than ${mib(kept)} are free`))
     if (quota === undefined) return conclude(undefined)
     const taken = await Promise.all(usages.map((usage) => usage()))
@@ -90,6 +103,9 @@ export function createDiskGuard(options: DiskGuardOptions): DiskGuard {
     },
     get problem() {
       return failure?.reason
+    },
+    get room() {
+      return seen && { ...seen, quota }
     },
     setQuota(bytes) {
       if (bytes === quota) return

@@ -39,6 +39,15 @@ export interface PendingUp extends Amount {
   readonly references: number
 }
 
+/** Of all iterations since the start. */
+export interface SyncTotals {
+  readonly iterations: Readonly<Record<IterationSummary['result'], number>>
+  /** Manifests and bytes that arrived, and that went up; references that were removed here. */
+  readonly arrived: Amount
+  readonly sent: Amount
+  readonly removed: number
+}
+
 export interface RepositoryStatus {
   readonly name: string
   /** References (tags and digests) the parent shows, and how many of them are wholly here. */
@@ -85,6 +94,8 @@ export interface SyncStatus {
 /** A mutable holder of the above; each part has one writer, the iteration or the engine. */
 export interface StatusBoard {
   read(): SyncStatus
+  /** With what an iteration under way has done so far. */
+  totals(): SyncTotals
   scheduled(next: Date | undefined): void
   connectedTo(parent: string | undefined): void
   started(correlationId: string): void
@@ -121,6 +132,12 @@ const nothingSent: Amount = { artifacts: 0, bytes: 0 }
 export function createStatusBoard(now: () => Date, onChange: () => void = () => {}): StatusBoard {
   let rate = createTransferRate(now)
   let status: SyncStatus = { connectionState: 'Offline', repositories: [], details: [] }
+  let ended: SyncTotals = {
+    iterations: { Succeeded: 0, Failed: 0, Aborted: 0 },
+    arrived: nothingSent,
+    sent: nothingSent,
+    removed: 0
+  }
   const change = (part: Partial<SyncStatus>) => {
     status = { ...status, ...part }
     onChange()
@@ -128,6 +145,7 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
   return {
     read: () =>
       status.current ? { ...status, current: asOfNow(status.current, rate.bytesPerSecond(), now()) } : status,
+    totals: () => withCurrent(ended, status.current),
     scheduled: (next) => change({ next: next?.toISOString() }),
     connectedTo: (parent) => {
       if (parent !== status.parent) change({ parent, connectionState: 'Offline', details: [] })
@@ -180,6 +198,8 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
       const at = now().toISOString()
       const { artifacts = 0, bytes = 0, removed = 0, sent = nothingSent, startedAt = at } = status.current ?? {}
       const { correlationId, reached } = outcome
+      const { iterations, ...totals } = withCurrent(ended, status.current)
+      ended = { ...totals, iterations: { ...iterations, [result]: iterations[result] + 1 } }
       const { details: former } = status
       const details = [
         ...outcome.details.map((detail) => ({ timestamp: at, correlationId, ...detail })),
@@ -196,6 +216,21 @@ export function createStatusBoard(now: () => Date, onChange: () => void = () => 
     repository: (name) => status.repositories.find((one) => one.name === name) ?? { name, wanted: 0, have: 0 },
     forgot: (isGone) => change({ repositories: status.repositories.filter(({ name }) => !isGone(name)) })
   }
+}
+
+function withCurrent(totals: SyncTotals, current: Current | undefined): SyncTotals {
+  if (!current) return totals
+  const { arrived, sent, removed } = totals
+  return {
+    ...totals,
+    arrived: addAmount(arrived, current),
+    sent: addAmount(sent, current.sent),
+    removed: removed + current.removed
+  }
+}
+
+function addAmount(one: Amount, other: Amount): Amount {
+  return { artifacts: one.artifacts + other.artifacts, bytes: one.bytes + other.bytes }
 }
 
 function asOfNow(current: Current, bytesPerSecond: number, at: Date): Current {
