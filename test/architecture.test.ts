@@ -37,6 +37,7 @@ const forbidden: readonly (readonly [from: string, source: string])[] = [
   [`${registry}/http/blobs.ts`, "import { request } from 'undici'"],
   [`${registry}/storage/sqlite.ts`, "import { JSONFile } from 'lowdb/node'"],
   [`${registry}/app.ts`, "import { pino } from 'pino'"],
+  [`${registry}/metrics.ts`, "const { Gauge } = require('prom-client/lib/gauge.js')"],
   [`${registry}/access/tokens.ts`, "import { env } from 'node:process'"],
   [`${proxy}/server.ts`, "import httpProxy from 'http-proxy'"],
   [`${proxy}/server.ts`, "import { sign } from '@connected-registry/edge-module/workload.ts'"],

@@ -39,6 +39,7 @@ const effects = /^node:(fs|net|tls|http|http2|https|dgram|dns|child_process|work
 /** Packages that stand behind one door. */
 const doors: readonly (readonly [name: RegExp, door: RegExp])[] = [
   [/^(koa|@koa\/.+)$/, /^modules\/connected-registry\/src\/http\//],
+  [/^prom-client$/, /^modules\/connected-registry\/src\/http\/exposition\.ts$/],
   [/^undici$/, /^modules\/connected-registry\/src\/parent\//],
   [/^lowdb$/, /^modules\/connected-registry\/src\/storage\/state-file\.ts$/],
   [/^http-proxy$/, /^modules\/api-proxy\/src\/forward\.ts$/],

@@ -30,7 +30,7 @@ test('a second process on one data folder ends with the reason, and the first on
   assert.equal(await first.module.stop(), 0)
 })
 
-test('without IoT Edge nothing of its SDK is loaded, without a parent no HTTP client', async () => {
+test('without IoT Edge nothing of its SDK is loaded, without a parent no HTTP client, and nothing for metrics before they are asked for', async () => {
   const program = join(import.meta.dirname, 'programs', 'loaded-standalone.ts')
 
   const { stdout } = await promisify(execFile)(process.execPath, [program, join(await temporaryFolder(), 'data')])

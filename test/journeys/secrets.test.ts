@@ -68,6 +68,7 @@ async function liveThroughAll({ world, round, skopeo, folder }: Journey, told: T
     await ask('/v2/demo/app/manifests/1.0', { authorization: `Bearer ${tokens.access_token}` })
     await ask('/v2/demo/app/manifests/none', { authorization: basicAuthorization(name, password) })
     await ask('/status', { authorization: basicAuthorization(name, password) })
+    await ask('/metrics', { authorization: basicAuthorization(name, password) })
   }
   for (const name of [client.name, delegated.name, 'site-none', 'nobody', stray]) {
     await ask('/v2/', { authorization: basicAuthorization(name, stray) })
@@ -113,6 +114,7 @@ async function liveThroughAll({ world, round, skopeo, folder }: Journey, told: T
     const { version } = await world.hub.patchDesired('connected-registry', { ...desired, ...document })
     await refusedVersion(world, version)
     await ask('/status', { authorization: basicAuthorization(client.name, client.password) })
+    await ask('/metrics', { authorization: basicAuthorization(client.name, client.password) })
     const back = Object.fromEntries(Object.keys(document).map((key) => [key, null]))
     await world.hub.patchDesired('connected-registry', {
       ...back,
@@ -130,6 +132,7 @@ async function liveThroughAll({ world, round, skopeo, folder }: Journey, told: T
   told.methods.push(JSON.stringify((await world.invoke('sync')).payload))
   told.methods.push(JSON.stringify((await world.invoke('status')).payload))
   await ask('/status', { authorization: basicAuthorization(client.name, client.password) })
+  await ask('/metrics', { authorization: basicAuthorization(client.name, client.password) })
   return issued
 }
 
@@ -173,6 +176,7 @@ function assertTold({ log, answers, methods, twin, arguments: words }: Told): vo
       `the log says: ${word}`
     )
   assert.ok(answers.some((text) => text.includes('delegatedTokens')))
+  assert.ok(answers.some((text) => text.includes('connected_registry_status_details{')))
   assert.ok(answers.length > 50 && methods.length > 4 && twin.length > 5)
   assert.equal(words.length, 2)
   assert.doesNotMatch(words.join(), /--report|--heapsnapshot|--inspect/)

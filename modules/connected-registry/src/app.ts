@@ -7,8 +7,10 @@ import { createClosedAccess } from './access/closed-access.ts'
 import { createClientActivity } from './client-activity.ts'
 import type { Config } from './config.ts'
 import { createDirectMethods } from './direct-methods.ts'
+import { createRequestCounts } from './http/request-counts.ts'
 import { createHttpHandler } from './http/server.ts'
 import { keepSite, type OpenedSite } from './kept-site.ts'
+import { createMetrics } from './metrics.ts'
 import { keepParentConfig } from './parent-config.ts'
 import { obstaclesOf } from './readiness.ts'
 import { openRegistryServer } from './registry-server.ts'
@@ -85,6 +87,8 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
   tell = reporting.changed
   const drain = createDrain(delays)
   const clients = createClientActivity()
+  const requests = createRequestCounts()
+  const metrics = createMetrics({ reporting, board, requests, site: () => site, store: () => store, log })
   const stopping = new AbortController()
   let site: Site | undefined
   let store: Store | undefined
@@ -157,6 +161,8 @@ export async function startApp({ config, edge, log, dispatcher, gatewayPauses, .
       access,
       mode,
       status,
+      metrics,
+      requests,
       readiness,
       loginServer,
       refuses: drain.refuses,

@@ -2,7 +2,7 @@ import type { ChildOverview } from './children/child-reports.ts'
 
 /** All registries below, counted, and the worst of them: what a twin has room for. The whole tree is in `GET /status`. */
 export function descendantsSummary(children: readonly ChildOverview[]) {
-  const all = children.flatMap((child) => flatten(child))
+  const all = flattenDescendants(children)
   if (all.length === 0) return undefined
   const count = (state: ChildOverview['connectionState']) => all.filter((one) => one.connectionState === state).length
   const worst = all
@@ -15,6 +15,11 @@ export function descendantsSummary(children: readonly ChildOverview[]) {
     unhealthy: count('Unhealthy'),
     worst: worst.slice(0, worstLimit)
   }
+}
+
+/** All of them in one list, the near ones before those below them. */
+export function flattenDescendants(children: readonly ChildOverview[]): readonly FlatDescendant[] {
+  return children.flatMap((child) => flatten(child))
 }
 
 const worstLimit = 20
@@ -31,7 +36,7 @@ function flatten({ name, connectionState, lastSeen, report }: ChildOverview, abo
   return [own, ...(report?.children ?? []).flatMap((child) => flatten(child, `${path}/`))]
 }
 
-interface FlatDescendant {
+export interface FlatDescendant {
   /** From the child of this registry down, with slashes. */
   readonly name: string
   readonly connectionState: ChildOverview['connectionState']

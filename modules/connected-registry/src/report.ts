@@ -137,12 +137,12 @@ export function plainJson(value: object): Record<string, Json> {
 }
 
 /** ACR: in contact, but with details to show. */
-function stateOf({ sync, details }: ReportParts): SyncStatus['connectionState'] {
+export function stateOf({ sync, details }: ReportParts): SyncStatus['connectionState'] {
   return sync.connectionState === 'Online' && details.length > 0 ? 'Unhealthy' : sync.connectionState
 }
 
 /** What each side lacks of the other's: references, and bytes as far as they are known. */
-function describePending({ pendingUp, repositories, current }: SyncStatus) {
+export function describePending({ pendingUp, repositories, current }: SyncStatus) {
   const references = repositories.reduce((sum, { wanted, have }) => sum + wanted - have, 0)
   return { up: pendingUp, down: { references, bytes: current?.missingBytes } }
 }

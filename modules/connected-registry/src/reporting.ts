@@ -19,6 +19,8 @@ export type ReportListener = (reported: Report, options: { readonly urgent: bool
 /** Gathers what there is to say, for whoever asks (`status`) and whoever is told (`onReport`, the log). */
 export interface Reporting {
   status(): Promise<Report>
+  /** What the status is made of. */
+  read(): Promise<ReportParts>
   /** The same within the bounds of a twin. */
   summary(): Report
   /** The same as a parent is told it. */
@@ -137,13 +139,16 @@ export function createReporting(options: ReportingOptions): Reporting {
     changed()
   }
 
+  async function read(): Promise<ReportParts> {
+    // The first count may take its time; from then on it costs nothing to be exact.
+    if (storage) await countStore()
+    await countUploads()
+    return parts()
+  }
+
   return {
-    async status() {
-      // The first count may take its time; from then on it costs nothing to be exact.
-      if (storage) await countStore()
-      await countUploads()
-      return plainJson(fullStatus(parts()))
-    },
+    read,
+    status: async () => plainJson(fullStatus(await read())),
     summary: () => reportedTwin(parts()),
     childReport: () => childReport(parts()),
     changed,

@@ -7,7 +7,7 @@ import { loadDelegatedTokens } from './access/delegated-tokens.ts'
 import type { Delegation } from './access/delegation.ts'
 import type { Prover } from './access/proofs.ts'
 import { loadSigningKeys } from './access/signing-keys.ts'
-import { startBackgroundScrub } from './background-scrub.ts'
+import { type BackgroundScrub, startBackgroundScrub } from './background-scrub.ts'
 import { bandwidthAt } from './bandwidth-settings.ts'
 import type { ChildReport } from './children/child-reports.ts'
 import { type Children, createChildren } from './children/children.ts'
@@ -60,6 +60,7 @@ export interface Site {
   /** Both undefined: there is no store to sync into, and to clean. */
   readonly engine?: SyncEngine
   readonly garbage?: GarbageSchedule
+  readonly scrubbing?: Pick<BackgroundScrub, 'status'>
   /** Takes the settings into force. */
   apply(settings: Settings): void
   /** PEM texts to trust towards the parent, beside the system's; `apply` must follow. */
@@ -205,6 +206,7 @@ export async function createSite(store: Store, options: SiteOptions): Promise<Si
       gateway.isAwaited() && (store.stateProblem !== undefined || !firstSync.isComplete(settings().connection)),
     engine,
     garbage,
+    scrubbing,
     apply: ({ connection, repositories, schedule, mode, storageQuotaBytes, garbageCollection }) => {
       garbage.apply(garbageCollection)
       store.disk.setQuota(storageQuotaBytes)

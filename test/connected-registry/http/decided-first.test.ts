@@ -21,7 +21,7 @@ function pathsOf(patterns: readonly string[]): readonly string[] {
     )
   )
   const mount = `/v2/app/web/blobs/uploads/?mount=${digest}&from=other/web`
-  return [...new Set([...expanded, mount, `/v2/app/web/manifests/v2?tag=v3`, '/v2/app/web', '/acr/v1/', '/metrics'])]
+  return [...new Set([...expanded, mount, `/v2/app/web/manifests/v2?tag=v3`, '/v2/app/web', '/acr/v1/', '/elsewhere'])]
 }
 
 async function aWatchedRegistry(t: TestContext) {

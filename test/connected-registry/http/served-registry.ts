@@ -17,6 +17,8 @@ import type { Child } from '../../../modules/connected-registry/src/children/chi
 import { type Children, createChildren } from '../../../modules/connected-registry/src/children/children.ts'
 import { loadEpoch } from '../../../modules/connected-registry/src/children/epoch.ts'
 import type { Obstacle } from '../../../modules/connected-registry/src/http/health.ts'
+import type { Metrics } from '../../../modules/connected-registry/src/http/metrics.ts'
+import type { RequestCounts } from '../../../modules/connected-registry/src/http/request-counts.ts'
 import type { RouteOptions } from '../../../modules/connected-registry/src/http/routes.ts'
 import { createHttpHandler, serverOptions } from '../../../modules/connected-registry/src/http/server.ts'
 import type { Refuses } from '../../../modules/connected-registry/src/http/stopping.ts'
@@ -63,6 +65,8 @@ export interface ServeOptions {
   readonly loginServer?: string
   readonly obstacles?: readonly Obstacle[]
   readonly refuses?: Refuses
+  readonly metrics?: Metrics
+  readonly requests?: RequestCounts
   readonly blobs?: BlobStore
   readonly records?: RecordStore
   readonly registry?: (registry: Registry) => Registry
@@ -111,9 +115,16 @@ export async function serveRegistry(t: TestContext, options: ServeOptions = {}):
     access,
     mode: () => settings.mode,
     status: () => ({ connectionState: 'Offline' }),
+    metrics: options.metrics ?? (async () => []),
     readiness: () => options.obstacles ?? []
   }
-  const handler = createHttpHandler({ ...routing, refuses: options.refuses, loginServer, log })
+  const handler = createHttpHandler({
+    ...routing,
+    refuses: options.refuses,
+    requests: options.requests,
+    loginServer,
+    log
+  })
   const server = createServer(serverOptions, handler)
   t.after(() => {
     server.closeAllConnections()

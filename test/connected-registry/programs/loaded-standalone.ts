@@ -4,7 +4,7 @@ import { startApp } from '../../../modules/connected-registry/src/app.ts'
 import { readConfig } from '../../../modules/connected-registry/src/config.ts'
 
 // Starts the app without IoT Edge and without a parent on the data volume it is given, and prints what of that it has loaded:
-// packages of the SDK, undici, and Node's own fetch, which is another undici.
+// packages of the SDK, undici, Node's own fetch, which is another undici, and what formats metrics.
 
 const environment = {
   ACR_REGISTRY_DATA_VOLUME: process.argv[2],
@@ -19,7 +19,7 @@ const app = await startApp({
 })
 await app.stop()
 const packages = Object.keys(cache).flatMap(
-  (path) => /node_modules\/(azure-iot-[^/]+|mqtt|undici)\//.exec(path)?.[1] ?? []
+  (path) => /node_modules\/(azure-iot-[^/]+|mqtt|undici|prom-client)\//.exec(path)?.[1] ?? []
 )
 const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] }
 const ownFetch = moduleLoadList.filter((name) => name.includes('deps/undici/'))

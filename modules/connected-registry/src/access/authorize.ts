@@ -84,12 +84,17 @@ export function mayList({ scopeMap }: Identity, repository: string): boolean {
   return allows(scopeMap, 'content/read', repository) || allows(scopeMap, 'metadata/read', repository)
 }
 
-/** May see what names all repositories: with a right to read every one, and, by access token, to list them. */
-export function maySeeAll(identity: Identity): boolean {
+/** May see what is said of all repositories: with a right to read every one, and, by access token, to list them. */
+export function authorizeAll(identity: Identity | undefined): Decision {
+  if (!identity) return unauthenticated
   const readsAll = identity.scopeMap.repositories.some(
     ({ pattern, actions }) => pattern.kind === 'all' && actions.some(isReading)
   )
-  return readsAll && authorizeCatalog(identity).kind === 'allowed'
+  return readsAll ? authorizeCatalog(identity) : refusedByScope
+}
+
+export function maySeeAll(identity: Identity): boolean {
+  return authorizeAll(identity).kind === 'allowed'
 }
 
 /** The scope of a catalog (token specification, "Resource Scope"). */

@@ -2,6 +2,7 @@ import type { Context } from 'koa'
 import type { Access } from '../access/access.ts'
 import {
   authorize,
+  authorizeAll,
   authorizeCatalog,
   authorizeGateway,
   catalogScope,
@@ -19,10 +20,10 @@ import { authenticate, bearerRequired } from './authentication.ts'
 import type { Handler } from './handler.ts'
 
 /**
- * What a route asks for: an action on the repository or the gateway in its path, the right to list some, any client token in force,
- * or nothing.
+ * What a route asks for: an action on the repository or the gateway in its path, the right to list some, or to see
+ * what is said of all, any client token in force, or nothing.
  */
-export type Need = Action | GatewayAction | 'catalog' | 'any token' | 'nothing'
+export type Need = Action | GatewayAction | 'catalog' | 'every repository' | 'any token' | 'nothing'
 
 export interface GuardOptions {
   readonly access: Access
@@ -80,7 +81,8 @@ async function admit(
 ): Promise<Identity | undefined> {
   const identity = await authenticate(access, ctx.req)
   if (need === 'any token') requireIdentity(ctx, identity)
-  else if (need === 'catalog') requireCatalog(ctx, identity)
+  else if (need === 'catalog') requireList(ctx, identity, authorizeCatalog)
+  else if (need === 'every repository') requireList(ctx, identity, authorizeAll)
   else if (isGatewayAction(need)) requireGateway(ctx, { identity, action: need, gateway: place.gateway })
   else requirePermission(ctx, place, { identity, action: need, repository: place.repository, mode: mode() })
   return identity
@@ -114,8 +116,8 @@ function requirePermission(ctx: Context, { isNamed }: Place, request: Parameters
   throw refusal(ctx, decision, { identity, scope: isNamed ? scope : undefined })
 }
 
-function requireCatalog(ctx: Context, identity: Identity | undefined): void {
-  const decision = authorizeCatalog(identity)
+function requireList(ctx: Context, identity: Identity | undefined, decide: typeof authorizeCatalog): void {
+  const decision = decide(identity)
   if (decision.kind !== 'allowed') throw refusal(ctx, decision, { identity, scope: catalogScope })
 }
 

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type KoaRouter from '@koa/router'
+import type { Context } from 'koa'
 import type { Children } from '../children/children.ts'
 import { gatewayPath } from '../protocol/gateway.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -7,7 +8,7 @@ import { getBase } from './base.ts'
 import { deleteBlob, getBlob } from './blobs.ts'
 import { getCatalog } from './catalog.ts'
 import { getConfig, getGateway, getMessages, postActivation, postStatus } from './gateway.ts'
-import { type GuardOptions, guarded, type Need, placeOf } from './guard.ts'
+import { type GuardOptions, guarded, type Need, type Place, placeOf } from './guard.ts'
 import type { Handler } from './handler.ts'
 import { getLiveness, getReadiness, type Readiness } from './health.ts'
 import { createKnownPaths, type KnownPaths } from './known-paths.ts'
@@ -15,9 +16,11 @@ import { deleteManifest, putManifest } from './manifest-changes.ts'
 import { getManifest } from './manifests.ts'
 import { getManifestAttributes, getManifestList, getRepository, getTag, getTagList } from './metadata.ts'
 import { deleteRepository, deleteTag, refuseLocks } from './metadata-changes.ts'
+import { getMetrics, type Metrics } from './metrics.ts'
 import { mayRead } from './mount.ts'
 import { getAccessToken, postAccessToken, refuseExchange } from './oauth2.ts'
 import { getReferrers } from './referrers.ts'
+import { createRequestCounts, type RequestCounts } from './request-counts.ts'
 import { getStatus, type Status } from './status.ts'
 import { getTags } from './tags.ts'
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './uploads.ts'
@@ -37,13 +40,14 @@ export interface Route {
 export interface RouteOptions extends GuardOptions {
   readonly registry: Registry
   readonly status: Status
+  readonly metrics: Metrics
   readonly readiness: Readiness
   readonly children: Children
 }
 
 /** Every route on one screen. Each pattern is tried for each new path: they are few, and each has its own last words. */
 export function routes(options: RouteOptions): readonly Route[] {
-  const { registry, children, access, mode, status, readiness } = options
+  const { registry, children, access, mode, status, metrics, readiness } = options
   const manifest = '/v2/*repository/manifests/:reference'
   const blob = '/v2/*repository/blobs/:reference'
   const uploads = '/v2/*repository/blobs/uploads/'
@@ -64,6 +68,7 @@ export function routes(options: RouteOptions): readonly Route[] {
     { method: 'post', path: token, needs: 'nothing', handle: postAccessToken(access, mode, registry) },
     { method: 'post', path: '{/acr}/oauth2/exchange', needs: 'nothing', handle: refuseExchange },
     { method: 'get', path: '/status', needs: 'any token', handle: getStatus(status) },
+    { method: 'get', path: '/metrics', needs: 'every repository', handle: getMetrics(metrics) },
     { method: 'get', path: '/healthz', needs: 'nothing', handle: getLiveness },
     { method: 'get', path: '/readyz', needs: 'nothing', handle: getReadiness(readiness) },
     { method: 'put', path: manifest, needs: 'content/write', handle: putManifest(registry) },
@@ -115,12 +120,21 @@ function gatewayRoutes(children: Children): readonly Route[] {
   ]
 }
 
-/** `known` is told where each path leads. */
-export function createRouter(options: RouteOptions, known: KnownPaths = createKnownPaths()): KoaRouter {
+/** `known` is told where each path leads, `counts` which route a request took. */
+export function createRouter(
+  options: RouteOptions,
+  known: KnownPaths = createKnownPaths(),
+  counts: Pick<RequestCounts, 'of'> = createRequestCounts()
+): KoaRouter {
   const router = new Router({ strict: true, sensitive: true })
   for (const { method, path, needs, handle } of routes(options)) {
     const changes = method !== 'get' && (needs === 'content/write' || needs === 'content/delete')
-    const serve = guarded(needs, changes ? waking(options.registry, handle) : handle, options)
+    const guard = guarded(needs, changes ? waking(options.registry, handle) : handle, options)
+    const counted = counts.of(path)
+    const serve = (ctx: Context, place: Place) => {
+      counted.take(ctx)
+      return guard(ctx, place)
+    }
     router[method](path, (ctx) => {
       const place = placeOf(ctx.path, ctx.params)
       if (method === 'get') known.note(ctx, (again) => serve(again, place))

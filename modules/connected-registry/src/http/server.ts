@@ -10,6 +10,7 @@ import { unrouted } from './guard.ts'
 import { isHealthPath } from './health.ts'
 import { createKnownPaths } from './known-paths.ts'
 import { hasBody } from './request-body.ts'
+import { createRequestCounts, type RequestCounts } from './request-counts.ts'
 import { createRouter, type RouteOptions } from './routes.ts'
 import { type Refuses, refuseNew } from './stopping.ts'
 import { inTurn } from './turn.ts'
@@ -21,6 +22,8 @@ export interface HttpOptions extends RouteOptions {
   readonly refuses?: Refuses
   /** Left out, or undefined: clients are not asked for certificates. */
   readonly clientCertificates?: ((socket: Socket) => CertificateDemand | undefined) | undefined
+  /** Left out: nobody asks how many there were. */
+  readonly requests?: RequestCounts
   readonly log: Log
 }
 
@@ -39,17 +42,17 @@ export const serverOptions = {
 
 /** The registry's HTTP interface, as a request listener of `node:http` or `node:https`. */
 export function createHttpHandler(options: HttpOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { log, loginServer, refuses, clientCertificates } = options
+  const { log, loginServer, refuses, clientCertificates, requests = createRequestCounts() } = options
   const app = new Koa()
   const knownPaths = createKnownPaths()
   app.use(inTurn())
-  app.use(answerFailures(log))
+  app.use(answerFailures(log, requests))
   app.use(checkRequest)
   if (refuses) app.use(refuseNew(refuses))
   if (clientCertificates) app.use(checkClientCertificate(clientCertificates))
   if (loginServer) app.use(checkHost(loginServer))
   app.use(knownPaths.recall)
-  app.use(createRouter(options, knownPaths).routes())
+  app.use(createRouter(options, knownPaths, requests).routes())
   app.use(unrouted(options))
   app.on('error', (error: unknown, ctx?: Context) => logConnection(log, error, ctx))
   const handle = app.callback()
