@@ -182,6 +182,17 @@ test('a forged refresh token stands for nothing', async () => {
   assert.equal(await other.redeem(text), undefined)
 })
 
+test('a token with white space in its signature is none', async () => {
+  const { accessTokens, issue } = await anIssuer()
+  const { accessToken } = await issue()
+
+  for (const space of [' ', '\n', '\t']) {
+    const spaced = accessToken.slice(0, -10) + space + accessToken.slice(-10)
+    assert.equal(await accessTokens.recognize(spaced), undefined)
+  }
+  assert.ok(await accessTokens.recognize(accessToken))
+})
+
 test('no text makes recognition fail', async () => {
   const { accessTokens, issue } = await anIssuer()
   const { accessToken } = await issue()

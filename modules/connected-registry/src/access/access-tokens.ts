@@ -41,6 +41,8 @@ const issuer = 'Connected Registry'
 const lifetimeSeconds = 15 * 60
 const toleranceSeconds = 5
 const recognizedLimit = 1024
+/** RFC 7515, 2 and 7.1: no white space, which decoders skip; a token has one spelling. */
+const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 const commonClaims = { sub: z.string(), version: z.literal('1.0'), password: z.string() }
 const accessClaims = z.object({
@@ -137,6 +139,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   // Our keys and our algorithm, whatever the header says: `jwk`, `jku` and `x5u` are never looked at (CVE-2025-24976), and
   // `kid` only chooses among keys of ours.
   async function verified(text: string, key: JWTVerifyGetKey, checks: JWTVerifyOptions): Promise<unknown> {
+    if (!compact.test(text)) return undefined
     const clock = { currentDate: new Date(now()), clockTolerance: toleranceSeconds }
     try {
       return (await jwtVerify(text, key, { typ: 'JWT', issuer, audience: instanceId, ...checks, ...clock })).payload
