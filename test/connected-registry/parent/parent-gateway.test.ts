@@ -29,7 +29,7 @@ test('a child finds the gateway, activates, reads its config once and is told wh
   const { served, gateway, parent, signal } = await realParent(t)
 
   assert.equal(await gateway.probe(signal), 'gateway')
-  assert.deepEqual(gateway.standing, { epoch: 'instance-1', isSynced: true })
+  assert.deepEqual(gateway.standing, { epoch: 'instance-1', isSynced: true, isReadOnly: true })
   assert.equal(parent.epoch, 'instance-1')
   assert.deepEqual((await gateway.activate(instance, signal)).ancestors, ['instance-1', 'above-1'])
   const config = await gateway.config(instance, undefined, signal)
@@ -41,7 +41,7 @@ test('a child finds the gateway, activates, reads its config once and is told wh
   const page = await gateway.messages(instance, { after: next, waitSeconds: 1, limit: 10 }, signal)
   const references = page.messages.map((message) => (message.kind === 'artifact' ? message.reference : message.kind))
   assert.ok(references.includes('1.0'))
-  assert.deepEqual(gateway.standing, { epoch: 'instance-1', isSynced: false })
+  assert.deepEqual(gateway.standing, { epoch: 'instance-1', isSynced: false, isReadOnly: true })
 })
 
 test('the name of a child in another case is the same child', async (t) => {
