@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Mode } from '../../../modules/connected-registry/src/access/authorize.ts'
 import { loadEpoch } from '../../../modules/connected-registry/src/children/epoch.ts'
 import { createFeed } from '../../../modules/connected-registry/src/children/feed.ts'
 import { ParentError } from '../../../modules/connected-registry/src/parent/parent-error.ts'
@@ -8,15 +9,30 @@ import type { RegistryError } from '../../../modules/connected-registry/src/prot
 import { createChangeLog } from '../../../modules/connected-registry/src/registry/changes.ts'
 import { keys } from '../../../modules/connected-registry/src/storage/layout.ts'
 import { createMemoryRecordStore } from '../../../modules/connected-registry/src/storage/memory-records.ts'
+import type { RecordStore } from '../../../modules/connected-registry/src/storage/record-store.ts'
 import { createFeedReader } from '../../../modules/connected-registry/src/sync/gateway-feed.ts'
 import type { GatewaySession, SessionState } from '../../../modules/connected-registry/src/sync/gateway-session.ts'
+import { createOutbound, type Outbound } from '../../../modules/connected-registry/src/sync/outbound.ts'
 import { aChild } from '../children/some-children.ts'
+import { openRegistry } from '../registry/open-registry.ts'
 
 const url = new URL('https://parent.example/acr/gateway/v1')
 const { signal } = new AbortController()
 
+interface ReaderOptions {
+  readonly records?: RecordStore
+  readonly outbound?: Pick<Outbound, 'retryRefused'>
+  /** Of the parent. */
+  readonly mode?: Mode
+}
+
 /** A parent that was put back to when nothing had happened yet, and a child that has heard of its third change. */
-async function aReader() {
+async function aReader(options: ReaderOptions = {}) {
+  const {
+    records = createMemoryRecordStore(),
+    outbound = { retryRefused: async () => {} },
+    mode = 'ReadWrite'
+  } = options
   const parents = createMemoryRecordStore()
   const epoch = await loadEpoch(parents, 'store-1')
   const changes = await createChangeLog(parents, () => new Date())
@@ -32,7 +48,9 @@ async function aReader() {
       throw refuse(error.status, error.code)
     })
   }
-  const parent = { host: 'parent.example', registryName: 'site-1', gateway: { messages } } as unknown as ParentRegistry
+  const standing = { epoch: 'store-1', isSynced: true, isReadOnly: mode === 'ReadOnly' }
+  const gateway = { messages, standing }
+  const parent = { host: 'parent.example', registryName: 'site-1', gateway } as unknown as ParentRegistry
   const session = {
     get state() {
       return state
@@ -42,9 +60,8 @@ async function aReader() {
       state = 'refused'
     }
   } as unknown as GatewaySession
-  const records = createMemoryRecordStore()
   const kept = { parent: 'site-1 of parent.example', heard: '3.store-1' }
-  await records.commit({ put: [[keys.feedCursor, kept]] })
+  if (!(await records.get(keys.feedCursor))) await records.commit({ put: [[keys.feedCursor, kept]] })
   const instance = { instanceId: 'one', version: '1' }
   const engine = () => ({ sync: async () => undefined })
   const lastIteration = () => undefined
@@ -54,6 +71,7 @@ async function aReader() {
     instance,
     session,
     records,
+    outbound,
     engine,
     lastIteration,
     onChange,
@@ -86,4 +104,22 @@ test('a parent that was put back to before it knew its child confirms nothing un
 
   // Somebody else has its name: what there is may be had as from any registry.
   await reader.confirm(signal)
+})
+
+test('what a ReadOnly parent refused is asked again once it is ReadWrite, also after a restart in between and while no window is open', async (t) => {
+  const { registry, records } = await openRegistry(t)
+  const outbound = createOutbound({ registry, records })
+  const refusal = { local: null, parent: null, code: 'DENIED', at: '2026-01-01T00:00:00Z' }
+  const refused = { put: [[keys.outbound('app', 'v1'), { sequence: 1, refusal }]] } as const
+  await records.commit(refused)
+  const turn = async (mode: Mode) => (await aReader({ records, outbound, mode })).reader.turn(signal)
+
+  await turn('ReadOnly')
+  assert.deepEqual(await outbound.get('app', 'v1'), { sequence: 1, refusal })
+  await turn('ReadWrite')
+  assert.deepEqual(await outbound.get('app', 'v1'), { sequence: 1 })
+
+  await records.commit(refused)
+  await turn('ReadWrite')
+  assert.deepEqual(await outbound.get('app', 'v1'), { sequence: 1, refusal }, 'that was another reason')
 })

@@ -8,6 +8,7 @@ import { keys } from '../storage/layout.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { SyncEngine } from './engine.ts'
 import type { GatewaySession } from './gateway-session.ts'
+import type { Outbound } from './outbound.ts'
 import { isLinkFailure } from './problems.ts'
 import type { IterationSummary } from './status.ts'
 
@@ -16,6 +17,7 @@ export interface FeedReaderOptions {
   readonly instance: Instance
   readonly session: GatewaySession
   readonly records: RecordStore
+  readonly outbound: Pick<Outbound, 'retryRefused'>
   readonly engine: () => Pick<SyncEngine, 'sync'>
   readonly lastIteration: () => IterationSummary | undefined
   /** The parent became ReadOnly, or is so no more. */
@@ -40,10 +42,12 @@ type FeedCursor = {
   readonly next?: string
   /** How far it was heard, where that is further. */
   readonly heard?: string
+  /** It was ReadOnly, and has not been asked again about what it refused. */
+  readonly readOnly?: true
 }
 
 export function createFeedReader(options: FeedReaderOptions): FeedReader {
-  const { parent, instance, session, records, engine, lastIteration, onChange, waitSeconds } = options
+  const { parent, instance, session, records, outbound, engine, lastIteration, onChange, waitSeconds } = options
   const { gateway } = parent
   const name = `${parent.registryName.toLowerCase()} of ${parent.host}`
   let cursor: string | undefined
@@ -64,6 +68,7 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
     // The cursor first: what happens while everything is compared is told after that.
     const { next } = await ask({ waitSeconds: 0 }, signal)
     wasSynced = gateway.standing?.isSynced
+    await hearMode()
     await done(next, await engine().sync({ fresh: true }))
   }
 
@@ -78,12 +83,26 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
     const last = lastIteration()
     if (undone && last !== undone.last && last?.result === 'Succeeded') undone = undefined
     if (cursor === undefined) return
-    if (undone) await keep({ ...(await stored()), heard: cursor })
-    else await keep({ parent: name, next: cursor })
+    const { readOnly, ...before } = await stored()
+    const kept = undone ? { ...before, heard: cursor } : { parent: name, next: cursor }
+    await keep({ ...kept, ...(readOnly && { readOnly }) })
   }
 
   async function keep(value: FeedCursor): Promise<void> {
     if (!isDeepStrictEqual(await stored(), value)) await records.commit({ put: [[keys.feedCursor, value]] })
+  }
+
+  /** Whether it takes again what it refused until now. That is noted, for it may be so while nobody here looks. */
+  async function hearMode(): Promise<boolean> {
+    const { isReadOnly } = gateway.standing ?? {}
+    if (isReadOnly !== wasReadOnly) onChange()
+    wasReadOnly = isReadOnly
+    const { readOnly, ...rest } = await stored()
+    if (isReadOnly && !readOnly) await keep({ ...rest, readOnly: true })
+    if (isReadOnly !== false || !readOnly) return false
+    await outbound.retryRefused()
+    await keep(rest)
+    return true
   }
 
   function ask(request: { after?: string; waitSeconds: number }, signal: AbortSignal): Promise<MessagesPage> {
@@ -130,15 +149,11 @@ export function createFeedReader(options: FeedReaderOptions): FeedReader {
       // Before what it tells is here and seen: who is put back to an older state meanwhile must not take it away again.
       if (news.repositories.size > 0) await keep({ ...(await stored()), heard: news.next })
       if (news.isConfigNew) await session.readConfig()
-      const { isSynced = false, isReadOnly } = gateway.standing ?? {}
-      // Until now it refused whatever was pushed here.
-      const isWritable = wasReadOnly === true && isReadOnly === false
-      if (isReadOnly !== wasReadOnly) onChange()
-      wasReadOnly = isReadOnly
-      const isWhole = (isSynced && wasSynced === false) || news.repositories.size >= mostAtOnce
+      const isWritable = await hearMode()
+      const { isSynced = false } = gateway.standing ?? {}
+      const isWhole = isWritable || (isSynced && wasSynced === false) || news.repositories.size >= mostAtOnce
       wasSynced = isSynced
-      if (isWritable) await done(news.next, await engine().sync({ fresh: true, complete: true }))
-      else if (isWhole) await done(news.next, await engine().sync({ fresh: true }))
+      if (isWhole) await done(news.next, await engine().sync({ fresh: true }))
       else if (news.repositories.size > 0) await done(news.next, await engine().sync({ only: news.repositories }))
       else {
         cursor = news.next

@@ -137,6 +137,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
       instance,
       session,
       records,
+      outbound,
       engine,
       lastIteration: () => board.read().last,
       onChange,
