@@ -66,3 +66,26 @@ test('what was refused to a token that may not write is asked again with the nex
   assert.equal(cloud.contents.repository(repository)?.tags.get('v2')?.digest, digestOf(third))
   assert.deepEqual(another.codes(), [])
 })
+
+test('what was refused to one token is asked again with another one that a restart brings', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', [repository])
+  cloud.contents.put(repository, first, 'v1')
+  const site = await openSite(t, connection, [repository], { mode: 'ReadWrite' })
+  await site.push(repository, second, 'v2')
+  await site.sync()
+  assert.deepEqual(new Set(site.codes()), new Set(['CHANGE_REFUSED']))
+  await site.stop()
+  const { blobs, records } = site
+  const writing = { name: 'writing', password: 'another=password' }
+  cloud.tokens.set({ ...writing, actions: writeRights.map((right) => `repositories/${repository}/${right}`) })
+
+  const again = await openSite(t, { ...connection, syncToken: writing }, [repository], {
+    mode: 'ReadWrite',
+    blobs,
+    records
+  })
+  await again.sync()
+
+  assert.equal(cloud.contents.repository(repository)?.tags.get('v2')?.digest, digestOf(second))
+  assert.deepEqual(again.codes(), [])
+})

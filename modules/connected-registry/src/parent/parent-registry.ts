@@ -34,6 +34,8 @@ export interface ParentRegistry {
   readonly host: string
   /** What this registry is called there. */
   readonly registryName: string
+  /** Of the token that it knows us by. */
+  readonly tokenName: string
   /** What agreements with it are worth only within: the id of a gateway's store; a plain parent has nothing better than its host. */
   readonly epoch: string
   /** Speaks as a gateway only where the parent is a connected registry. */
@@ -105,6 +107,7 @@ export function createParentRegistry({
   return {
     host: connection.loginServer,
     registryName: connection.registryName,
+    tokenName: connection.syncToken.name,
     get epoch() {
       return gateway.standing?.epoch ?? connection.loginServer
     },

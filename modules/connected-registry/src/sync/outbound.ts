@@ -27,8 +27,9 @@ export type RefusalRecord = Refusal & {
   readonly code: string
   /** RFC 3339, UTC. */
   readonly at: string
-  /** Which parent. Undefined in records of earlier releases. */
+  /** Which parent, and to whose token. Undefined in records of earlier releases. */
   readonly host?: string
+  readonly tokenName?: string
 }
 
 /** What is to go up: the outbound reader of the change log, with a durable cursor. */

@@ -11,7 +11,7 @@ import type { PlannedStep } from './steps.ts'
 
 /** Notes that the parent said no to a change, so that it is not asked again and again. False: it did not. */
 export async function noteRefusal(
-  { outbound, parent: { host }, log, now }: RepositoryContext,
+  { outbound, parent: { host, tokenName }, log, now }: RepositoryContext,
   repository: string,
   { reference, step, local, parent, record }: PlannedStep,
   error: unknown
@@ -19,7 +19,8 @@ export async function noteRefusal(
   if (!record || !isUpward(step) || !isRefusal(error)) return false
   const code = error.parentCode ?? String(error.status ?? error.code)
   try {
-    await outbound.refused(repository, reference, record, { local, parent, code, at: now().toISOString(), host })
+    const refusal = { local, parent, code, at: now().toISOString(), host, tokenName }
+    await outbound.refused(repository, reference, record, refusal)
   } catch (conflict) {
     // It changed here again, which is another question to the parent.
     if (!(conflict instanceof ConflictError)) throw conflict
@@ -35,7 +36,8 @@ export async function askAnother(
   parent: ParentRegistry | undefined
 ): Promise<void> {
   if (!parent || parent === former) return
-  await outbound.retryRefused(({ host }) => former !== undefined || host !== parent.host)
+  const isAnother = ({ host, tokenName }: RefusalRecord) => host !== parent.host || tokenName !== parent.tokenName
+  await outbound.retryRefused((refusal) => former !== undefined || isAnother(refusal))
 }
 
 /** A detail for each change that the parent has refused and that is still so here. Out of scope nobody asks it again. */
