@@ -89,3 +89,23 @@ test('what was refused to one token is asked again with another one that a resta
   assert.equal(cloud.contents.repository(repository)?.tags.get('v2')?.digest, digestOf(second))
   assert.deepEqual(again.codes(), [])
 })
+
+test('what a resync did not come to because the link broke is compared by the next round, though nothing changed above', async (t) => {
+  const { connection, cloud } = await openCloud(t, 'acr', [repository])
+  cloud.contents.put(repository, first, 'v1')
+  const site = await openSite(t, connection, [repository])
+  await site.sync()
+  await site.registry.manifests.remove(repository, digestOf(first), { origin: 'parent' })
+  const rule = cloud.faults.add({ route: 'manifest' }, { kind: 'cut' })
+  assert.equal((await site.resync()).result, 'Failed')
+  assert.deepEqual(site.codes(), ['UNREACHABLE'])
+  rule.remove()
+
+  const { result } = await site.sync()
+
+  assert.equal(result, 'Succeeded')
+  assert.equal(await site.tag(repository, 'v1'), digestOf(first))
+  cloud.clearRequests()
+  await site.sync()
+  assert.equal(cloud.requests.length, 1, 'it is finished with')
+})

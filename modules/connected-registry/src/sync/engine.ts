@@ -138,11 +138,11 @@ export function createSyncEngine(options: EngineOptions): SyncEngine {
     const outcome = await prepared
       .then(() => runIteration(context, signal))
       .catch((error: unknown) => failed(error, correlationId, signal))
-    // What was cut is not done: a first comparison has to begin anew. Later on a link may break, and costs no other one.
+    // What was cut is not done: a comparison of everything has to begin anew. Else a link may break, and costs none.
     if (!signal.aborted && outcome.reached && !isPartial) {
       rounds++
       await dropUnwanted(journal, { isComplete: outcome.details.length === 0, now: clock.now(), log })
-    }
+    } else if (extent.complete) rounds = 0
     troubled = signal.aborted ? undefined : outcome.troubled
     board.ended(signal.aborted ? 'Aborted' : outcome.details.length === 0 ? 'Succeeded' : 'Failed', outcome)
     const last = board.read().last
