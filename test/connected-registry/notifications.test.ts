@@ -204,3 +204,20 @@ test('what nobody wants is passed over once', async (t) => {
   assert.equal(notifications.status()?.unread, 0)
   assert.deepEqual(hub.tags, [])
 })
+
+test('whoever reports is told when all was told, so that nothing that was sent is reported as unread', async (t) => {
+  const site = await aSite(t)
+  const hub = aHub(t)
+  const { notifications } = site.begin()
+  notifications.apply(patterns('*:*'))
+  await site.inForce('*:*')
+  await site.tag('1', '2')
+  assert.equal(notifications.status()?.unread, 2)
+
+  const said = site.said(() => notifications.status()?.unread === 0)
+  notifications.connected(hub.send)
+  await said
+
+  assert.deepEqual(hub.tags, ['1', '2'])
+  assert.equal(notifications.status()?.lastSent, hub.events.at(-1)?.timestamp)
+})

@@ -73,6 +73,8 @@ export interface Site extends OpenRegistry {
   failed(): Promise<void>
   tag(...tags: readonly string[]): Promise<void>
   begin(hub?: Hub): { readonly notifications: Notifications }
+  /** Resolves when it is said that there is something else to say of them, and this fits. */
+  said(fits: () => boolean): Promise<void>
   position(): Promise<PositionRecord | undefined>
   /** Resolves when what is kept of how far it was told fits. */
   until(fits: (position: PositionRecord | undefined) => boolean): Promise<void>
@@ -113,6 +115,7 @@ export async function aSite(t: TestContext): Promise<Site> {
         storeId: 'store',
         name: () => 'site1',
         log: createLog({ module: 'test', level: 'None' }),
+        onChange: () => commits.emit('change'),
         retry: { minimumMs: 1, maximumMs: 2 },
         now: () => new Date(Date.now() + site.passed)
       }
@@ -120,6 +123,10 @@ export async function aSite(t: TestContext): Promise<Site> {
       t.after(() => (hub?.isSilent ? undefined : notifications.stop()))
       notifications.connected(hub?.send)
       return { notifications }
+    },
+    async said(fits) {
+      do await once(commits, 'change', { signal: t.signal })
+      while (!fits())
     },
     position: async () => (await records.get(keys.notifications)) as PositionRecord | undefined,
     async until(fits) {

@@ -30,6 +30,8 @@ export function createNotificationReader(options: NotificationOptions): Notifica
   /** Undefined: nothing is to be told. */
   let position: Position | undefined
   let isWritten = true
+  /** That there is something else to say than was said last. */
+  let isNews = false
   let lastSent: string | undefined
   let isDue = false
   let running: Promise<void> | undefined
@@ -79,6 +81,7 @@ export function createNotificationReader(options: NotificationOptions): Notifica
       log.info({ patterns: patterns.length, after }, 'notifications in force')
       position = next
       isWritten = false
+      isNews = true
     }
     await write()
   }
@@ -98,10 +101,15 @@ export function createNotificationReader(options: NotificationOptions): Notifica
     while (position && wanted && send && !isDue && !stopping.signal.aborted) {
       const page = await changes.since(position.cursor, pageSize)
       if (page === 'trimmed') await goOn(position)
-      else if (page.length === 0) return
+      else if (page.length === 0) return toldAll()
       else await tellPage(send, position, wholePushes(page, pageSize))
       await turn()
     }
+  }
+
+  function toldAll(): void {
+    if (isNews) onChange?.()
+    isNews = false
   }
 
   async function tellPage(to: SendOutput, from: Position, page: Parameters<typeof eventsOf>[0]): Promise<void> {
@@ -132,6 +140,7 @@ export function createNotificationReader(options: NotificationOptions): Notifica
     const later = next.eras.findLastIndex(({ after }) => after <= next.cursor)
     position = { ...next, eras: next.eras.slice(Math.max(0, later)) }
     isWritten = false
+    isNews = true
   }
 
   async function write(): Promise<void> {
