@@ -23,10 +23,23 @@ export function groupTests(root: string, files: readonly string[], folder: strin
   )
 
   function write(path: string, members: readonly string[]): string {
-    const lines = members.map((member) => `await import(${JSON.stringify(pathToFileURL(join(root, member)))})\n`)
-    writeFileSync(path, lines.join(''))
+    const names = Object.fromEntries(members.map((member) => [member, pathToFileURL(join(root, member)).href]))
+    writeFileSync(path, loading(names))
     return path
   }
+}
+
+/** One that cannot be loaded is a test that fails, by its name, and holds up none of the others. */
+function loading(files: Readonly<Record<string, string>>): string {
+  return `import { test } from 'node:test'
+
+for (const [file, url] of Object.entries(${JSON.stringify(files, undefined, 2)}))
+  await import(url).catch((error) =>
+    test(\`\${file} is loaded\`, () => {
+      throw error
+    })
+  )
+`
 }
 
 /** In parts of about equal numbers. */
