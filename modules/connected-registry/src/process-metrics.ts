@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MetricFamily, SimpleFamily } from './http/exposition.ts'
 
 /**
- * Of the process, by the names that every Prometheus client library gives them. What must be measured all the time, such as the
- * event loop's delay a hundred times a second, is not among them: a registry at rest is at rest.
+ * Of the process, by the names that Prometheus' client libraries give them, as far as they have one. What must be measured all the
+ * time, such as the event loop's delay a hundred times a second, is not among them: a registry at rest is at rest.
  */
 export async function processMetrics(): Promise<readonly MetricFamily[]> {
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
