@@ -72,6 +72,7 @@ test('a device serves what its cloud holds, also when that hangs and when it is 
   })
 
   await t.test('pulls go on when the cloud is gone, also after both modules were restarted without it', async () => {
+    await world.cloud!.stop()
     await skopeo.pull('demo/app:1.0', join(folder, 'without:1.0'))
     await Promise.all([world.registry.restart(), world.proxy.restart()])
     await skopeo.pull('demo/app:1.0', join(folder, 'restarted:1.0'))
