@@ -138,6 +138,23 @@ test('a message comes while the child waits, and a config message when the setti
   )
 })
 
+test('a child that waits hears at once that its parent became ReadOnly', { timeout: 20_000 }, async (t) => {
+  const { served, activate, get } = await aParent(t)
+  served.settings.mode = 'ReadWrite'
+  await activate()
+  const { next } = JSON.parse((await get(`${gateway}/messages`)).text)
+  const asked = nextWait(served.children)
+
+  const waiting = get(`${gateway}/messages?after=${next}&wait=60`)
+  await asked
+  served.settings.mode = 'ReadOnly'
+  served.children.changed()
+  const { headers, text } = await waiting
+
+  assert.equal(headers['x-registry-mode'], 'ReadOnly')
+  assert.deepEqual(JSON.parse(text), { messages: [], next })
+})
+
 test('a child that leaves while it waits is no failure, and leaves nothing behind', async (t) => {
   const { served, child, activate, get } = await aParent(t)
   await activate()

@@ -126,8 +126,10 @@ export function createChildren(options: ChildrenOptions): Children {
         if (!found) throw new RegistryError('DENIED')
         return found
       }
+      const began = mode()
       return feed.read({
         ...request,
+        isNews: () => mode() !== began,
         get child() {
           return latest()
         },

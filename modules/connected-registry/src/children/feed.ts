@@ -17,6 +17,8 @@ export interface FeedRequest {
   readonly etag?: string
   /** Of the config there is now. */
   readonly currentEtag: () => string
+  /** Looked at with each of `wake`: whether the answer, though without a message, is news. */
+  readonly isNews?: () => boolean
   readonly signal: AbortSignal
 }
 
@@ -63,7 +65,7 @@ export function createFeed({ changes, epoch, now }: FeedOptions): Feed {
         const rung = bell.next()
         const found = await scan(request, sequence)
         sequence = found.sequence
-        if (found.messages.length > 0 || over.isOver || bell.isClosed) {
+        if (found.messages.length > 0 || over.isOver || bell.isClosed || request.isNews?.()) {
           return { messages: found.messages, next: await cursorAt(sequence, of) }
         }
         await first([rung, over.promise], request.signal)
