@@ -51,3 +51,15 @@ test('a scope that is taken back while repositories leave keeps those that are s
   const changed = await site.registry.changes.read(head, 100)
   assert.deepEqual(new Set(changed.map(({ repository }) => repository)), new Set(['plant/b']), 'it left, and came back')
 })
+
+test('a repository that stays because a client wrote to it goes on where both sides agreed, once it is in scope again', async (t) => {
+  const { cloud, site } = await openLeaving(t, () => site.push('plant/b', second, '2.0'))
+  site.engine.apply({ ...site.wish(['plant/a']), mode: 'ReadOnly' })
+  await site.sync()
+  cloud.contents.put('plant/b', second, '1.0')
+
+  await site.scope(names)
+  await site.sync()
+
+  assert.equal(await site.tag('plant/b', '1.0'), digestOf(second))
+})

@@ -88,8 +88,7 @@ export async function planReference(
   reference: string,
   { parent, since }: ParentPlace
 ): Promise<PlannedStep> {
-  const digest = parseDigest(reference)
-  const local = await localPlace(context.registry, repository, reference, digest)
+  const local = await localPlace(context.registry, repository, reference)
   const current = stored?.epoch === epoch ? stored : undefined
   const base = baseOf(reference, new Map(current && [[reference, current.digest]]), record)
   const times = { baseSince: current?.since, parentSince: since }
@@ -207,7 +206,9 @@ function isShown({ tags, unknown, unwanted }: ParentView, tag: string): boolean 
   return tags.has(tag) || unknown.has(tag) || unwanted.has(tag)
 }
 
-async function localPlace(registry: Registry, repository: string, reference: string, digest: Digest | undefined) {
+/** What the reference names here; null: nothing. */
+export async function localPlace(registry: Registry, repository: string, reference: string): Promise<Digest | null> {
+  const digest = parseDigest(reference)
   if (digest) return (await registry.manifests.stat(repository, { kind: 'digest', digest }))?.digest ?? null
   return (await registry.tags.get(repository, reference))?.digest ?? null
 }
