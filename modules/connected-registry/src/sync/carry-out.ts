@@ -64,13 +64,16 @@ export async function carryOut(
   })
   await inParallel(departures, parallelSteps, run)
   for (const planned of removalsAbove) await run(planned)
-  // What was to be replaced and is here still keeps what is said about it, until a round brings the other.
-  const staying = new Set(await companionsAmong({ registry, repository: name }, tags.map(nameOf), localsOf(failed)))
-  const leaving = tags.filter(({ reference }) => !staying.has(reference))
+  // What rules leave out stays while something they choose in its place did not come.
+  const isLacking = !executing.isAllRead || Array.from(failed).some(isLost)
+  const waiting = new Set(tags.filter(({ isLeftOut }) => isLeftOut && isLacking))
+  const held = () => localsOf([...failed.keys(), ...waiting])
+  // What was to go and is here still keeps what is said about it.
+  const companions = new Set(await companionsAmong({ registry, repository: name }, tags.map(nameOf), held()))
+  const leaving = tags.filter((planned) => !waiting.has(planned) && !companions.has(planned.reference))
   await inParallel(leaving, parallelSteps, run)
-  const held = localsOf(failed)
   const doomed = new Set(manifests.keys())
-  const removable = await removableManifests({ registry, repository: name, doomed, held })
+  const removable = await removableManifests({ registry, repository: name, doomed, held: held() })
   for (const digest of removable) await run(manifests.get(digest)!)
   return steps.flatMap((planned) => {
     const detail = failed.get(planned)
@@ -78,12 +81,17 @@ export async function carryOut(
   })
 }
 
+/** It did not come; where the disk has no room, what is to go makes some. */
+function isLost([{ step }, { code }]: readonly [PlannedStep, NewDetail]): boolean {
+  return step.kind === 'copyDown' && code !== 'DiskError'
+}
+
 function nameOf({ reference }: PlannedStep): string {
   return reference
 }
 
-function localsOf(failed: ReadonlyMap<PlannedStep, NewDetail>): readonly Digest[] {
-  return Array.from(failed.keys()).flatMap(({ local }) => local ?? [])
+function localsOf(steps: Iterable<PlannedStep>): readonly Digest[] {
+  return Array.from(steps).flatMap(({ local }) => local ?? [])
 }
 
 /** What goes above is planned by what the parent has in this moment; any step that met a change on either side is planned again. */

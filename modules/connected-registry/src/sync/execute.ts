@@ -22,6 +22,8 @@ export interface ExecuteContext {
   readonly wants?: PlatformChoice | undefined
   /** Whether the parent lists digests: only then one has a base of its own. */
   readonly listsDigests: boolean
+  /** Whether all tags that are wanted could be read above. */
+  readonly isAllRead: boolean
   /** What this registry is called in the names of conflict tags. */
   readonly registryName: string
   readonly now: () => Date

@@ -83,7 +83,8 @@ async function agree(context: RepositoryContext, name: string, signal: AbortSign
   if (unknown && steps.some(({ step }) => step.kind === 'copyUp')) await disownUnchanged(context, facts)
   const job = createJob(context, above, wants)
   const listsDigests = view ? view.digests !== undefined : !rules && !(unknown instanceof ParentError)
-  const executing = executeContext(context, name, { job, epoch, wants, listsDigests, signal })
+  const isAllRead = !view || view.unknown.size === 0
+  const executing = executeContext(context, name, { job, epoch, wants, listsDigests, isAllRead, signal })
   const carried = await carryOut(context, executing, steps, signal)
   const companions =
     view && selection
@@ -193,6 +194,7 @@ interface Executing {
   readonly job: CopyJob
   readonly wants: PlatformChoice | undefined
   readonly listsDigests: boolean
+  readonly isAllRead: boolean
   readonly signal: AbortSignal
 }
 

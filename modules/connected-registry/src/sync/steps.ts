@@ -1,4 +1,5 @@
 import type { Mode } from '../access/authorize.ts'
+import { companionOf } from '../protocol/companion-tag.ts'
 import type { Digest } from '../protocol/digest.ts'
 import { parseDigest } from '../protocol/digest.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -19,6 +20,8 @@ export interface PlannedStep {
   readonly since?: string | undefined
   /** What changed here, where the step settles that. */
   readonly record?: OutboundRecord
+  /** The parent has this image: it goes because rules choose others instead. */
+  readonly isLeftOut?: boolean
 }
 
 export interface PlanContext {
@@ -63,7 +66,8 @@ export async function planRepository(context: PlanContext, facts: RepositoryFact
     const about = { repository, epoch, base: facts.bases.get(reference), record: outbound.get(reference) }
     const above = { parent, since: sinceAbove(view, reference, parent) }
     const planned = unlessTagged(await planReference(context, about, reference, above), facts)
-    if (planned.step.kind !== 'none') steps.push(planned)
+    const isLeftOut = view?.unwanted.has(reference) === true && companionOf(reference) === undefined
+    if (planned.step.kind !== 'none') steps.push(isLeftOut ? { ...planned, isLeftOut } : planned)
   }
   const { registry } = context
   const kept = context.mode === 'ReadWrite' ? await withoutUsed({ registry, repository, bases: agreed }, steps) : steps
