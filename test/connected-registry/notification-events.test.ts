@@ -33,10 +33,13 @@ test('a push by tag is one event in the shape of those of ACR', async (t) => {
 })
 
 test('every change of clients and of registries below is told once, and nothing that sync brings', async (t) => {
-  const opened = await openRegistry(t)
+  let now = Date.parse('2026-06-01T12:00:00Z')
+  const opened = await openRegistry(t, { now: () => new Date(now) })
   const { tags, manifests } = opened.registry
 
   await push(opened, image, {})
+  // In one moment with the next it would be one push with it.
+  now += 1
   await push(opened, image, { tag: 'a', moreTags: ['b'] })
   await push(opened, anImage({ seed: 'below' }), { tag: 'c', origin: 'child:layer4' })
   await push(opened, anImage({ seed: 'above' }), { tag: 'd', origin: 'parent' })
