@@ -5,7 +5,7 @@ import type { Reading } from './programs/bare-reader.ts'
 
 export const bareReader = 'bare reader'
 
-/** A Node program that brings content and does nothing else: what a registry in Node cannot be faster than on this machine. */
+/** A Node program that brings content and does nothing else: it tells how much of a round is Node's and the machine's. */
 export interface BareReader {
   /** Resolves to seconds. */
   read(reading: Reading): Promise<number>
