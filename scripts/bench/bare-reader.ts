@@ -1,6 +1,4 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { startOwnProgram } from './own-program.ts'
 import type { Reading } from './programs/bare-reader.ts'
 
 export const bareReader = 'bare reader'
@@ -13,19 +11,12 @@ export interface BareReader {
 }
 
 export function startBareReader(): BareReader {
-  const child = fork(fileURLToPath(new URL('./programs/bare-reader.ts', import.meta.url)))
-  const ended = once(child, 'exit')
-  const tooSoon = ended.then(() => Promise.reject(new Error('the bare reader has ended')))
-  tooSoon.catch(() => undefined)
+  const { send, told, stop } = startOwnProgram('bare-reader.ts')
   return {
     async read(reading) {
-      child.send(reading)
-      const [ms] = await Promise.race([once(child, 'message'), tooSoon])
-      return ms / 1000
+      send(reading)
+      return ((await told()) as number) / 1000
     },
-    async stop() {
-      if (child.connected) child.disconnect()
-      await ended
-    }
+    stop
   }
 }

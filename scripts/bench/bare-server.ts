@@ -1,6 +1,4 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { startOwnProgram } from './own-program.ts'
 
 export const bare = 'bare server'
 
@@ -11,16 +9,6 @@ export interface BareServer {
 }
 
 export async function startBareServer(): Promise<BareServer> {
-  const child = fork(fileURLToPath(new URL('./programs/bare-server.ts', import.meta.url)))
-  const ended = once(child, 'exit')
-  const tooSoon = ended.then(() => Promise.reject(new Error('the bare server has ended')))
-  const [port] = await Promise.race([once(child, 'message'), tooSoon])
-  tooSoon.catch(() => undefined)
-  return {
-    port,
-    async stop() {
-      child.disconnect()
-      await ended
-    }
-  }
+  const { told, stop } = startOwnProgram('bare-server.ts')
+  return { port: (await told()) as number, stop }
 }

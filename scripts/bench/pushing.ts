@@ -1,7 +1,5 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Contender } from './contenders.ts'
+import { startOwnProgram } from './own-program.ts'
 
 export interface Pushing {
   /** Resolves to the MiB a second that were pushed, once the pushes under way have ended. */
@@ -10,21 +8,18 @@ export interface Pushing {
 
 /** From another process, of lower priority than this one, which measures. Resolves once the first blob is on its way. */
 export async function startPushing({ port, authorize }: Contender, repository: string): Promise<Pushing> {
-  const program = fileURLToPath(new URL('./programs/push-blobs.ts', import.meta.url))
-  const child = fork(program, [String(port), repository, await authorize(repository)])
-  const ended = once(child, 'exit')
-  await Promise.race([once(child, 'message'), ended.then(tooSoon)])
+  const { send, told, ended } = startOwnProgram('push-blobs.ts', [
+    String(port),
+    repository,
+    await authorize(repository)
+  ])
+  await told()
   return {
     async stop() {
-      const told = once(child, 'message')
-      child.send('stop')
-      const [rate] = await Promise.race([told, ended.then(tooSoon)])
+      send('stop')
+      const rate = await told()
       await ended
-      return rate
+      return rate as number
     }
   }
-}
-
-function tooSoon(): never {
-  throw new Error('whoever pushes has ended')
 }

@@ -2,10 +2,10 @@ import type { ChildOverview } from './children/child-reports.ts'
 import { flattenDescendants } from './children-report.ts'
 import type { MetricFamily } from './http/exposition.ts'
 import { gauge, oneOf, timestamp } from './metric-families.ts'
+import { connectionStates } from './protocol/gateway.ts'
 import { type ReportParts, stateOf } from './report.ts'
 import type { StatusDetail } from './sync/status.ts'
 
-const states = ['Online', 'Offline', 'Syncing', 'Unhealthy'] as const
 const modes = ['ReadOnly', 'ReadWrite'] as const
 
 /** What this registry is, and how it and those below it are. */
@@ -21,7 +21,7 @@ export function statusMetrics(parts: ReportParts): readonly MetricFamily[] {
     gauge(
       'connection_state',
       'How it stands with the parent: 1 for the state that is true.',
-      oneOf('state', states, stateOf(parts))
+      oneOf('state', connectionStates, stateOf(parts))
     ),
     gauge('parent_following', 'Whether the parent tells by itself what changes there.', parts.isFollowing ? 1 : 0),
     gauge(
@@ -58,7 +58,7 @@ function countDetails(details: readonly StatusDetail[]) {
 }
 
 function countStates(registries: readonly Pick<ChildOverview, 'connectionState'>[]) {
-  return states.map((state) => {
+  return connectionStates.map((state) => {
     return [{ state }, registries.filter(({ connectionState }) => connectionState === state).length] as const
   })
 }

@@ -1,11 +1,10 @@
 import { z } from 'zod'
-
-const states = ['Online', 'Offline', 'Syncing', 'Unhealthy'] as const
+import { type ConnectionState, connectionStates } from '../protocol/gateway.ts'
 
 /** What a child says of itself, and of those below it. */
 export interface ChildReport {
   readonly version: string
-  readonly connectionState: (typeof states)[number]
+  readonly connectionState: ConnectionState
   readonly mode: 'ReadOnly' | 'ReadWrite'
   /** RFC 3339, UTC: when its last sync succeeded. */
   readonly lastSync?: string
@@ -49,7 +48,7 @@ const detailSchema = z.object({
 // Other keys are passed over: a newer child may have more to say.
 const reportSchema: z.ZodType<ChildReport> = z.object({
   version: z.string().max(50),
-  connectionState: z.enum(states),
+  connectionState: z.enum(connectionStates),
   mode: z.enum(['ReadOnly', 'ReadWrite']),
   lastSync: time.optional(),
   pending: z.object({ artifacts: count, bytes: count }).optional(),
@@ -59,7 +58,7 @@ const reportSchema: z.ZodType<ChildReport> = z.object({
 
 const overviewSchema: z.ZodType<ChildOverview> = z.object({
   name: z.string().regex(/^[a-zA-Z0-9_-]{1,50}$/),
-  connectionState: z.enum(states),
+  connectionState: z.enum(connectionStates),
   lastSeen: time.optional(),
   activatedAt: time.optional(),
   report: reportSchema.optional()

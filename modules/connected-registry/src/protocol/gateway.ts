@@ -17,6 +17,10 @@ export const gatewayHeaders = {
   correlation: 'X-Correlation-Id'
 } as const
 
+/** How a registry stands with its parent, in ACR's words. */
+export const connectionStates = ['Online', 'Offline', 'Syncing', 'Unhealthy'] as const
+export type ConnectionState = (typeof connectionStates)[number]
+
 /** Where to look. A duplicate or a lost one does no harm, for the registries say what is true. */
 export type GatewayMessage =
   | {

@@ -1,3 +1,4 @@
+import type { ConnectionState } from '../protocol/gateway.ts'
 import type { StatusCode, StatusType } from './status-codes.ts'
 import { createTransferRate } from './transfer-rate.ts'
 
@@ -12,8 +13,6 @@ export interface StatusDetail {
 }
 
 export type NewDetail = Pick<StatusDetail, 'type' | 'code' | 'description'>
-
-export type ConnectionState = 'Online' | 'Offline' | 'Syncing' | 'Unhealthy'
 
 export interface IterationSummary {
   readonly correlationId: string
