@@ -22,9 +22,10 @@ process.on('message', async ({ urls, folder }: Reading) => {
   const thread = startThread()
   const paths = urls.map((url) => join(folder, url.slice(url.lastIndexOf('sha256:'))))
   await Promise.all(urls.map((url, at) => bring(new URL(url), paths[at] as string, thread)))
-  process.send?.(performance.now() - startedAt)
+  const tookMs = performance.now() - startedAt
   await thread.end()
   for (const path of paths) await rm(path)
+  process.send?.(tookMs)
 })
 process.once('disconnect', () => process.exit())
 
